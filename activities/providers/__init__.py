@@ -1,0 +1,1 @@
+"""The only vendor I/O: each provider reads and writes one kind of resource."""

@@ -1,0 +1,152 @@
+"""
+Blocking with nftables: kernel sets whose elements end by themselves, dropped before conntrack.
+
+One set holds single addresses; each prefix length in use has a set of its own, matched under its
+mask (`ip saddr & 255.255.255.0 @net4_24`). So a network and an address inside it are two elements
+that never touch each other, where nft's interval sets refuse overlaps.
+"""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network
+
+from activities.block import name_of
+from activities.shells import Completed, Shell, first_line
+from responder.contract import Found
+from responder.errors import Unreachable
+from responder.incident import Network
+
+# Before conntrack (-200) and so before any `ct state established accept`: netfilter's hook order.
+_PRIORITY = -300
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_TAG = re.compile(r"[^A-Za-z0-9_.:/-]")
+_LONGEST_TAG = 60
+# nft's own words only. A missing binary or namespace is "No such file or directory" as well, and
+# then nothing is known.
+_ABSENT = re.compile(
+    r"^(?:\S+: )?Error: (?:Could not process rule: )?No such file or directory", re.MULTILINE
+)
+# Flows that were open are ended as well: dropped packets only stall them, and they would resume.
+_ADD_AND_END_FLOWS = """\
+"$1" -f - || exit
+{ ss -tuK dst "$2"; conntrack -D -s "$2"; conntrack -D -d "$2"; } >/dev/null 2>&1
+true
+"""
+
+
+class NftablesBlock:
+    """One network at one Linux firewall: whether it is dropped there."""
+
+    expires_by_itself = True
+
+    def __init__(
+        self, shell: Shell, network: Network, *, point: str, table: str, nft: str
+    ) -> None:
+        self._shell = shell
+        self._network = network
+        self._table = f"inet {table}"
+        self._nft = nft
+        self._family = "4" if isinstance(network, IPv4Network) else "6"
+        single = network.num_addresses == 1
+        self._set = f"hosts{self._family}" if single else f"net{self._family}_{network.prefixlen}"
+        self._element = str(network.network_address)
+        self._where = f"element {self._table} {self._set}"
+        self.name = f"block/{point}/{name_of(network)}"
+
+    async def read(self) -> Found[bool]:
+        said = await self._shell.run(
+            self._nft, "get", *self._where.split(), f"{{ {self._element} }}"
+        )
+        if said.status == 0:
+            return Found(state=True, expires=expires(said.out))
+        if is_absent(said):
+            return Found(state=False)
+        raise Unreachable(f"{self.name}: nft could not say: {first_line(said)}")
+
+    async def write(self, state: bool, *, key: str, until: datetime | None, tag: str) -> None:
+        if not state:
+            await self._remove()
+            return
+        said = await self._add(until, tag)
+        if is_absent(said):
+            prepared = await self._shell.run(self._nft, "-f", "-", stdin=self._ruleset())
+            if prepared.status:
+                raise RuntimeError(
+                    f"nft could not make {self._table} {self._set}: {first_line(prepared)}"
+                )
+            said = await self._add(until, tag)
+        if said.status:
+            raise RuntimeError(
+                f"nft could not add {self._element} in {self._table} {self._set}: "
+                f"{first_line(said)}"
+            )
+
+    async def _add(self, until: datetime | None, tag: str) -> Completed:
+        # Added, deleted and added in one transaction: right whether or not it was there, and its
+        # timeout is the new one on kernels that would keep the old.
+        timed = f" timeout {seconds_until(until)}s" if until else ""
+        comment = f' comment "{plain(tag)}"' if tag else ""
+        script = (
+            f"add {self._where} {{ {self._element} }}\n"
+            f"delete {self._where} {{ {self._element} }}\n"
+            f"add {self._where} {{ {self._element}{timed}{comment} }}\n"
+        )
+        # With its prefix even if single: ss takes the end of a bare IPv6 address for a port.
+        words = ("sh", "-c", _ADD_AND_END_FLOWS, "sh", self._nft, str(self._network))
+        return await self._shell.run(*words, stdin=script)
+
+    async def _remove(self) -> None:
+        script = (
+            f"add {self._where} {{ {self._element} }}\n"
+            f"delete {self._where} {{ {self._element} }}\n"
+        )
+        said = await self._shell.run(self._nft, "-f", "-", stdin=script)
+        if said.status and not is_absent(said):
+            raise RuntimeError(
+                f"nft could not delete {self._element} in {self._table} {self._set}: "
+                f"{first_line(said)}"
+            )
+
+    def _ruleset(self) -> str:
+        """The set, and the two chains that drop by it; safe to load again."""
+        kind, word = ("ipv4_addr", "ip") if self._family == "4" else ("ipv6_addr", "ip6")
+        mask = "" if self._network.num_addresses == 1 else f"and {self._network.netmask} "
+        lines = [
+            f"add table {self._table}",
+            f"add set {self._table} {self._set} {{ type {kind}; flags timeout; counter; }}",
+        ]
+        for hook, side in (("prerouting", "saddr"), ("output", "daddr")):
+            chain = f"{self._table} {self._set}_{hook}"
+            lines += [
+                f"add chain {chain} "
+                f"{{ type filter hook {hook} priority {_PRIORITY}; policy accept; }}",
+                f"flush chain {chain}",
+                f"add rule {chain} {word} {side} {mask}@{self._set} counter drop",
+            ]
+        return "\n".join(lines) + "\n"
+
+
+def is_absent(said: Completed) -> bool:
+    """Whether nft itself said that there is no such element, set or table."""
+    return said.status == 1 and _ABSENT.search(said.err) is not None
+
+
+def plain(tag: str) -> str:
+    """*tag* with nothing in it that could end nft's quotes."""
+    return _TAG.sub("_", tag)[:_LONGEST_TAG]
+
+
+def seconds_until(until: datetime) -> int:
+    """How long is left, in nft's whole seconds; never none, which would mean for ever."""
+    left = math.ceil((until - datetime.now(UTC)).total_seconds())
+    return max(left, 1)
+
+
+def expires(text: str) -> datetime | None:
+    """When an element ends by itself, from nft's text: its JSON output lacks `get element`."""
+    match = re.search(r"expires ([0-9a-z]+)", re.sub(r'"[^"]*"', "", text))
+    if match is None:
+        return None
+    parts = re.findall(r"(\d+)(ms|d|h|m|s)", match.group(1))
+    return datetime.now(UTC) + timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in parts))

@@ -1,0 +1,280 @@
+"""Running one command somewhere: over SSH, or on this machine. The seam under providers."""
+
+import asyncio
+import base64
+import contextlib
+import shlex
+import socket
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
+
+from responder.errors import Unreachable
+from responder.incident import Frozen
+from responder.inventory import Access, Local, OverSSH
+
+if TYPE_CHECKING:
+    import paramiko
+
+_CONNECT_SECONDS = 5.0
+_COMMAND_SECONDS = 10.0
+_MOST_OUTPUT = 4 * 1024 * 1024  # bytes
+_CHUNK = 65536
+_SSH_PORT = 22
+_THREADS = 4  # for each connection, so that a dead host holds up nobody else
+_REFUSED_ALGORITHMS = {
+    "keys": ["ssh-rsa"],
+    "macs": ["hmac-md5", "hmac-md5-96", "hmac-sha1-96"],
+    "ciphers": ["3des-cbc", "aes128-cbc", "aes192-cbc", "aes256-cbc"],
+}
+
+
+class Completed(Frozen):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Shell(Protocol):
+    """A place where commands run. Arguments are words, never a line to be split or expanded."""
+
+    async def run(self, *words: str, stdin: str = "") -> Completed:
+        """The command's end. Raises `Unreachable` if it cannot be known whether it ran."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what is kept open; the next command opens it again."""
+        ...
+
+
+class LocalShell:
+    """Commands on this machine, behind a prefix."""
+
+    def __init__(self, access: Local, *, command_seconds: float = _COMMAND_SECONDS) -> None:
+        self._prefix = access.prefix
+        self._seconds = command_seconds
+
+    async def run(self, *words: str, stdin: str = "") -> Completed:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._prefix,
+                *words,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            raise Unreachable(f"{words[0]} cannot be started here: {error}") from error
+        try:
+            async with asyncio.timeout(self._seconds):
+                out, err, _ = await asyncio.gather(
+                    _drained(process.stdout, words[0]),
+                    _drained(process.stderr, words[0]),
+                    _fed(process.stdin, stdin),
+                )
+                status = await process.wait()
+        except TimeoutError as error:
+            raise Unreachable(f"{words[0]} did not end within {self._seconds:g} s") from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return Completed(status=status, out=out, err=err)
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+
+class SSHShell:
+    """
+    Commands over one kept SSH connection: pinned host key, one key, no agent, no look-up of keys.
+
+    paramiko blocks, so it works in threads; its connections carry many commands at once. TCP_NODELAY
+    is set because without it each command waits for delayed acknowledgements.
+    """
+
+    def __init__(
+        self,
+        access: OverSSH,
+        *,
+        connect_seconds: float = _CONNECT_SECONDS,
+        command_seconds: float = _COMMAND_SECONDS,
+    ) -> None:
+        self._access = access
+        self._connect_seconds = connect_seconds
+        self._command_seconds = command_seconds
+        self._client: paramiko.SSHClient | None = None
+        self._connecting = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"ssh-{access.address}")
+
+    async def run(self, *words: str, stdin: str = "") -> Completed:
+        prefix = ("sudo", "-n") if self._access.sudo else ()
+        line = shlex.join((*prefix, *words))
+        client = await self._connected()
+        seconds = self._command_seconds
+        running = self._threads.submit(_run, client, line, stdin, seconds)
+        try:
+            async with asyncio.timeout(seconds + 1):
+                return await asyncio.wrap_future(running)
+        except Unreachable as error:
+            self._drop(client)
+            raise Unreachable(f"{self._where}: {error.message}") from error
+        except TimeoutError as error:
+            self._drop(client)
+            said = f"{self._where}: {words[0]} did not end within {seconds:g} s"
+            raise Unreachable(said) from error
+
+    async def close(self) -> None:
+        """End the connection; the next command opens another."""
+        client, self._client = self._client, None
+        if client is not None:
+            await asyncio.wrap_future(self._threads.submit(client.close))
+
+    @property
+    def _where(self) -> str:
+        return f"{self._access.user}@{self._access.address}:{self._access.port}"
+
+    def _drop(self, client: "paramiko.SSHClient") -> None:
+        """Close *client*, and forget it unless another has taken its place meanwhile."""
+        if self._client is client:
+            self._client = None
+        self._threads.submit(client.close)
+
+    async def _connected(self) -> "paramiko.SSHClient":
+        async with self._connecting:
+            if self._client is not None:
+                transport = self._client.get_transport()
+                if transport is not None and transport.is_active():
+                    return self._client
+                self._drop(self._client)
+            most = 4 * self._connect_seconds  # the name, the connection, the keys, the sign-in
+            connecting = self._threads.submit(_connect, self._access, self._connect_seconds)
+            try:
+                async with asyncio.timeout(most):
+                    self._client = await asyncio.wrap_future(connecting)
+            except BaseException as error:
+                connecting.add_done_callback(_close_unwanted)
+                if isinstance(error, TimeoutError):
+                    said = f"{self._where}: no SSH connection within {most:g} s"
+                    raise Unreachable(said) from error
+                raise
+            return self._client
+
+
+def _close_unwanted(connecting: "Future[paramiko.SSHClient]") -> None:
+    """Hang up a connection that came when nobody waited for it any more."""
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
+
+
+def _connect(access: OverSSH, seconds: float) -> "paramiko.SSHClient":
+    import paramiko  # noqa: PLC0415 - half a second to import, and only needed with SSH
+
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    try:
+        kind, blob = access.host_key.split()[:2]
+        host_key = paramiko.PKey.from_type_string(kind, base64.b64decode(blob))
+        entry = access.address if access.port == _SSH_PORT else f"[{access.address}]:{access.port}"
+        client.get_host_keys().add(entry, host_key.get_name(), host_key)
+        key = paramiko.PKey.from_path(access.key_file)
+        raw = socket.create_connection((access.address, access.port), seconds)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.connect(
+            access.address,
+            port=access.port,
+            username=access.user,
+            pkey=key,
+            sock=raw,
+            allow_agent=False,
+            look_for_keys=False,
+            timeout=seconds,
+            banner_timeout=seconds,
+            auth_timeout=seconds,
+            channel_timeout=seconds,
+            disabled_algorithms=_REFUSED_ALGORITHMS,
+        )
+    except Exception as error:  # whatever it was, what the host holds is unknown
+        client.close()
+        where = f"{access.user}@{access.address}:{access.port}"
+        raise Unreachable(f"{where}: {type(error).__name__}: {error}") from error
+    transport = client.get_transport()
+    if transport is not None:
+        transport.set_keepalive(15)
+    return client
+
+
+def _run(client: "paramiko.SSHClient", line: str, stdin: str, seconds: float) -> Completed:
+    import paramiko  # noqa: PLC0415 - already imported by the connection
+
+    program = line.split()[0]
+    try:
+        into, out, err = client.exec_command(line, timeout=seconds)
+        if stdin:
+            into.write(stdin)
+        into.channel.shutdown_write()
+        said = _read(out.channel, program)
+        complaint = _text(err.read(_MOST_OUTPUT))
+        status = out.channel.recv_exit_status()
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        raise Unreachable(f"{program}: {type(error).__name__}: {error}") from error
+    if status < 0:
+        raise Unreachable(f"{program}: the connection ended before the command did")
+    return Completed(status=status, out=said, err=complaint)
+
+
+def _read(channel: "paramiko.Channel", program: str) -> str:
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := channel.recv(_CHUNK):
+        size += len(chunk)
+        if size > _MOST_OUTPUT:
+            raise _too_much(program)
+        chunks.append(chunk)
+    return _text(b"".join(chunks))
+
+
+async def _drained(stream: asyncio.StreamReader | None, program: str) -> str:
+    chunks: list[bytes] = []
+    size = 0
+    while stream is not None and (chunk := await stream.read(_CHUNK)):
+        size += len(chunk)
+        if size > _MOST_OUTPUT:
+            raise _too_much(program)
+        chunks.append(chunk)
+    return _text(b"".join(chunks))
+
+
+async def _fed(stream: asyncio.StreamWriter | None, text: str) -> None:
+    """Say *text* to a command; one that does not listen to the end is not at fault."""
+    if stream is None:
+        return
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        stream.write(text.encode())
+        await stream.drain()
+    stream.close()
+
+
+def _too_much(program: str) -> Unreachable:
+    return Unreachable(f"{program} printed more than {_MOST_OUTPUT} bytes")
+
+
+def _text(said: bytes) -> str:
+    return said.decode(errors="replace")
+
+
+def open_shell(access: Access) -> Shell:
+    """The shell for this way of reaching a host."""
+    match access:
+        case OverSSH():
+            return SSHShell(access)
+        case Local():
+            return LocalShell(access)
+
+
+def first_line(said: Completed) -> str:
+    """What a failed command complained of, in one line."""
+    text: Sequence[str] = (said.err.strip() or said.out.strip()).splitlines()
+    return text[0][:300] if text else f"exit status {said.status}, and no word why"

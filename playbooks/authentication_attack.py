@@ -1,0 +1,30 @@
+"""Brute force and credential stuffing: somebody outside tries passwords until one works."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+
+from activities.block import Block
+from activities.connections import Connections
+from activities.isolate import Isolate
+from responder import Incident, Playbook, Priority, Refused
+
+
+@workflow.defn
+class AuthenticationAttack(Playbook, answers="authentication_attack", priorities=("P1", "P2", "P3")):
+    """Shut out where it comes from, tell the team, keep who was connected; at P1 and P2 ask to isolate."""
+
+    @workflow.run
+    async def run(self, incident: Incident) -> None:
+        evidence = asyncio.gather(*(self.look_up(Connections(host=h)) for h in incident.hosts))
+        await self.do(*(Block(network=n, lasts=timedelta(hours=24)) for n in incident.networks))
+        await self.contained()
+        where = ", ".join(map(str, incident.networks)) or "no address"
+        await self.announce(f"{incident.title}: shut out {where}")
+        await evidence
+        if incident.priority in (Priority.P1, Priority.P2) and incident.hosts:
+            try:
+                await self.do(*(Isolate(host=h, lasts=timedelta(hours=8)) for h in incident.hosts))
+            except Refused as refused:
+                await self.announce("not isolated", refused.message)

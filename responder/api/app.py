@@ -1,0 +1,138 @@
+"""`serve` put together: the routes, and beside them the drain, the outbox and the reconciler."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from responder.api import approvals, codec, incidents, watching, webhooks
+from responder.api.parts import Parts
+from responder.approval.service import Approvals
+from responder.catalogue import load_kinds
+from responder.crypto.keyring import KeyRing, write_private
+from responder.crypto.signing import Signer
+from responder.errors import Refused
+from responder.intake.drain import Drain
+from responder.keys import Keys
+from responder.outbox import Outbox
+from responder.people import tokens
+from responder.reconcile import Nudger, Reconciler
+from responder.settings import Settings
+from responder.store import Store
+from responder.store.schema import bring_up_to_date
+from responder.surroundings import surroundings
+from responder.telemetry import Metrics
+from responder.temporal import Link, connect, prepare, until_there
+
+log = structlog.get_logger(__name__)
+
+
+async def make_parts(settings: Settings) -> Parts:
+    """Open everything that `serve` needs; makes keys, tables and the local token where missing."""
+    keys = Keys(settings.state)
+    keys.make_missing()
+    store = Store(settings.database)
+    await bring_up_to_date(store)
+    people = settings.directory()
+    if not settings.people:
+        await _local_token(settings, store, next(iter(people)).name)
+    policy = settings.policy(surroundings() if settings.protect_surroundings else ())
+    payloads, deliveries = KeyRing.load(keys.payloads), KeyRing.load(keys.store)
+    client = await connect(settings.temporal, payloads, lazy=True)
+    link = Link(client, settings.temporal.task_queue)
+    kinds = load_kinds(settings)
+    return Parts(
+        settings=settings,
+        store=store,
+        deliveries=deliveries,
+        payloads=payloads,
+        people=people,
+        policy=policy,
+        approvals=Approvals(store, Signer.at(keys.private, keys.public), deliveries, policy),
+        link=link,
+        drain=Drain(store, deliveries, settings.sources, settings.triage, kinds, policy, link),
+        reconciler=Reconciler(store, link, retention=settings.temporal.address is None),
+        metrics=Metrics(),
+        codec_path=os.environ.get("RESPONDER_CODEC_PATH") or secrets.token_urlsafe(24),
+    )
+
+
+async def _local_token(settings: Settings, store: Store, name: str) -> None:
+    path = settings.state / "keys" / "local.token"
+    if path.exists() and await tokens.holder(store, path.read_text().strip()) == name:
+        return
+    write_private(path, (await tokens.issue(store, name)).encode())
+
+
+def make_app(parts: Parts) -> FastAPI:
+    """The application over its parts."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        work = [asyncio.create_task(one, name=name) for name, one in _background(parts).items()]
+        yield
+        for task in work:
+            task.cancel()
+        for task in work:
+            with suppress(asyncio.CancelledError):
+                await task
+        await parts.store.close()
+
+    app = FastAPI(title="responder", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.parts = parts
+    for module in (webhooks, incidents, approvals, watching, codec):
+        app.include_router(module.router)
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> JSONResponse:
+        return JSONResponse({"detail": error.message}, 403)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        log.error("request_failed", path=request.url.path, error=f"{type(error).__name__}: {error}"[:500])
+        return JSONResponse({"detail": "the store or Temporal did not answer; nothing was lost"}, 503)
+
+    return app
+
+
+def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
+    return {
+        "drain": parts.drain.run(),
+        "outbox": Outbox(parts.store, parts.people, parts.settings.mail).run(),
+        "nudger": Nudger(parts.store, parts.link).run(),
+        "reconciler": _reconcile(parts),
+    }
+
+
+async def _reconcile(parts: Parts) -> None:
+    """Prepare Temporal once it is there, then reconcile for ever."""
+    while not await until_there(parts.link.client, 5):
+        log.warning("temporal_not_there", address=parts.settings.temporal.target, doing="taking alerts in")
+    while True:
+        try:
+            await prepare(parts.link.client, retention=parts.settings.temporal.address is None)
+            break
+        except Exception as error:  # noqa: BLE001 - an older Temporal, or it went away again
+            log.warning("temporal_not_prepared", error=str(error)[:300])
+            await asyncio.sleep(1)
+    await parts.reconciler.run()
+
+
+async def run_serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    import uvicorn  # noqa: PLC0415 - only the server needs it
+
+    parts = await make_parts(settings)
+    config = uvicorn.Config(
+        make_app(parts), host=settings.api.host, port=settings.api.port, log_config=None,
+        access_log=False, server_header=False, timeout_graceful_shutdown=5, timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64 * 1024, limit_concurrency=500, lifespan="on",
+    )
+    log.info("serving", url=settings.api.url)
+    await uvicorn.Server(config).serve()

@@ -1,0 +1,75 @@
+"""Clear text for Temporal's web page: a decryption oracle, so by default only for this machine."""
+
+import secrets
+from base64 import b64decode, b64encode
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import JSONResponse, Response
+from temporalio.api.common.v1 import Payload
+
+from responder.api.parts import Served, caller
+from responder.crypto.codec import SealedPayloads, Unencrypted
+from responder.errors import StateError
+from responder.people.person import Permission
+
+router = APIRouter()
+_MOST = 1000
+
+
+@router.options("/codec/{secret}/{verb}")
+async def preflight(secret: str, verb: str, request: Request, served: Served) -> Response:
+    """The browser asks first, since the page is on another port."""
+    _known(secret, served)
+    return Response(status_code=204, headers=_cors(request, served))
+
+
+@router.post("/codec/{secret}/{verb}")
+async def convert(secret: str, verb: str, request: Request, served: Served) -> Response:
+    """Decode or encode payloads, by Temporal's codec server protocol."""
+    _known(secret, served)
+    if served.settings.api.codec == "token":
+        person = await caller(request, served)
+        if not person.may(Permission.INCIDENTS_READ):
+            raise HTTPException(403, f"{person.name} may not {Permission.INCIDENTS_READ}")
+    codec = SealedPayloads(served.payloads)
+    work = {"decode": codec.open, "encode": codec.seal}.get(verb)
+    if work is None:
+        raise HTTPException(404, "expected decode or encode")
+    try:
+        asked: dict[str, Any] = await request.json()
+        payloads = [_payload(one) for one in asked["payloads"][:_MOST]]
+        answer = [_plain(work(payload)) for payload in payloads]
+    except (ValueError, KeyError, TypeError, AttributeError, Unencrypted, StateError) as error:
+        raise HTTPException(400, f"not payloads of ours: {type(error).__name__}") from error
+    return JSONResponse({"payloads": answer}, headers=_cors(request, served))
+
+
+def _known(secret: str, served: Served) -> None:
+    mode = served.settings.api.codec
+    expected = served.codec_path if mode == "loopback" else "token"
+    if mode == "off" or not secrets.compare_digest(secret, expected):
+        raise HTTPException(404, "Not Found")
+
+
+def _cors(request: Request, served: Served) -> dict[str, str]:
+    own = {f"http://{host}:{served.settings.temporal.ui_port}" for host in ("127.0.0.1", "localhost")}
+    origin = request.headers.get("origin", "")
+    if origin not in own:
+        return {}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "POST, OPTIONS",
+        "Access-Control-Allow-Headers": "content-type,x-namespace,authorization,authorization-extras",
+        "Vary": "Origin",
+    }
+
+
+def _payload(one: dict[str, Any]) -> Payload:
+    metadata = {k: b64decode(v) for k, v in one.get("metadata", {}).items()}
+    return Payload(metadata=metadata, data=b64decode(one.get("data", "")))
+
+
+def _plain(payload: Payload) -> dict[str, Any]:
+    metadata = {k: b64encode(v).decode() for k, v in payload.metadata.items()}
+    return {"metadata": metadata, "data": b64encode(payload.data).decode()}

@@ -1,0 +1,122 @@
+"""Incidents and leases over HTTP."""
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, HTTPException
+from pydantic import Field
+from sqlalchemy import select
+
+from responder.api.parts import MayEndLeases, MayRead, MayWrite, Served
+from responder.handling import Resolution, acknowledge, close, end_holds
+from responder.incident import Frozen
+from responder.store.tables import alerts, asks, clocks, holds, incidents, messages, resources, runs, steps
+
+router = APIRouter(prefix="/api")
+Row = dict[str, Any]
+
+
+class Closing(Frozen):
+    """How an incident is closed."""
+
+    resolution: Resolution
+    code: str = Field(default="", max_length=16)
+
+
+class EndingOf(Frozen):
+    """What to end early: one hold, or all on a resource."""
+
+    hold: str | None = None
+    resource: str | None = None
+    code: str = Field(default="", max_length=16)
+
+
+def plain(row: Any) -> Row:  # noqa: ANN401 - a row's mapping
+    """A row as JSON-able data; times in ISO 8601, UTC."""
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in dict(row).items()}
+
+
+@router.get("/incidents")
+async def list_incidents(served: Served, _: MayRead, *, everything: bool = False) -> list[Row]:
+    """The open incidents, most urgent first; with `everything`, the closed ones as well."""
+    query = select(incidents).order_by(incidents.c.priority, incidents.c.opened.desc()).limit(500)
+    if not everything:
+        query = query.where(incidents.c.closed.is_(None))
+    async with served.store.reading() as tx:
+        return [plain(row) for row in (await tx.execute(query)).mappings()]
+
+
+@router.get("/incidents/{incident}")
+async def show_incident(incident: str, served: Served, _: MayRead) -> Row:
+    """One incident with its clocks, runs, steps, asks, holds, alerts and messages."""
+    async with served.store.reading() as tx:
+        query = select(incidents).where(incidents.c.id == incident)
+        row = (await tx.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise HTTPException(404, f"there is no incident {incident}")
+        held = (
+            select(holds, resources.c.point, resources.c.outcome, resources.c.state, resources.c.said)
+            .join(resources, resources.c.name == holds.c.resource)
+            .where(holds.c.incident == incident)
+        )
+        queries = {
+            "clocks": select(clocks).where(clocks.c.incident == incident).order_by(clocks.c.due),
+            "runs": select(runs).where(runs.c.incident == incident).order_by(runs.c.number),
+            "steps": select(steps).join(runs, runs.c.id == steps.c.run).where(runs.c.incident == incident),
+            "asks": select(asks).where(asks.c.incident == incident).order_by(asks.c.opened),
+            "holds": held.order_by(holds.c.taken),
+            "alerts": select(alerts.c.id, alerts.c.source, alerts.c.occurred, alerts.c.state).where(
+                alerts.c.incident == incident
+            ),
+            "messages": select(messages).where(messages.c.incident == incident).order_by(messages.c.id),
+        }
+        parts = {
+            name: [plain(one) for one in (await tx.execute(query)).mappings()]
+            for name, query in queries.items()
+        }
+    return plain(row) | parts
+
+
+@router.post("/incidents/{incident}/ack")
+async def ack(incident: str, served: Served, person: MayWrite) -> Row:
+    """Take the incident: you own it, and the acknowledge clock stops."""
+    await acknowledge(served.store, incident, person)
+    return {"incident": incident, "owner": person.name}
+
+
+@router.post("/incidents/{incident}/close")
+async def close_incident(incident: str, closing: Closing, served: Served, person: MayWrite) -> Row:
+    """Close it; a false positive ends its holds as well."""
+    ended = await close(
+        served.store, served.deliveries, incident, person, closing.resolution, closing.code
+    )
+    for resource in ended:
+        await served.link.lease(resource, None, new=False)
+    return {"incident": incident, "resolution": closing.resolution, "ended": ended}
+
+
+@router.get("/leases")
+async def list_leases(served: Served, _: MayRead, *, everything: bool = False) -> list[Row]:
+    """What is held, where, until when, and how it stands; with `everything`, what ended as well."""
+    query = (
+        select(holds, resources.c.point, resources.c.outcome, resources.c.state, resources.c.said)
+        .join(resources, resources.c.name == holds.c.resource)
+        .order_by(holds.c.taken)
+    )
+    if not everything:
+        query = query.where(holds.c.ended.is_(None))
+    async with served.store.reading() as tx:
+        return [plain(row) for row in (await tx.execute(query)).mappings()]
+
+
+@router.post("/leases/end")
+async def end_leases(ending: EndingOf, served: Served, person: MayEndLeases) -> Row:
+    """End holds early; what nothing holds any more is undone at once, and verified."""
+    if (ending.hold is None) == (ending.resource is None):
+        raise HTTPException(422, "expected one of hold and resource")
+    touched = await end_holds(
+        served.store, served.deliveries, person, ending.code, hold=ending.hold, resource=ending.resource
+    )
+    for resource in touched:
+        await served.link.lease(resource, None, new=False)
+    return {"resources": touched}

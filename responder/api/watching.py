@@ -1,0 +1,126 @@
+"""What others watch: intake counts, the audit, health, metrics, the blocklist feeds."""
+
+import secrets
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from sqlalchemy import delete, func, insert, or_, select, text
+
+from responder.api.incidents import Row
+from responder.api.parts import MayReadAudit, MayReadIntake, Served
+from responder.audit import tail, verify
+from responder.intake.deliveries import count
+from responder.inventory import FeedPoint
+from responder.store.tables import asks, feed_entries, feed_polls, holds, incidents, resources
+from responder.temporal import until_there
+
+router = APIRouter()
+
+
+@router.get("/api/intake")
+async def intake(served: Served, _: MayReadIntake) -> Row:
+    """Received = started + merged + dismissed + quarantined + waiting, counted in alerts."""
+    return dict(await count(served.store))
+
+
+@router.get("/api/audit")
+async def read_audit(
+    served: Served, _: MayReadAudit, last: int = 50, incident: str | None = None
+) -> list[dict[str, Any]]:
+    """The last entries, oldest first."""
+    async with served.store.reading() as tx:
+        return list(await tail(tx, min(max(last, 1), 1000), incident=incident))
+
+
+@router.get("/api/audit/verification")
+async def verify_audit(served: Served, _: MayReadAudit) -> Row:
+    """Check the whole log; names the first entry that does not hold."""
+    held, fault = await verify(served.store)
+    return {"held": held, "fault": None if fault is None else fault.model_dump()}
+
+
+@router.get("/healthz")
+async def healthz() -> Row:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(served: Served) -> Response:
+    """Whether deliveries are taken in (the store answers) and worked on (Temporal answers)."""
+    found: dict[str, str] = {}
+    try:
+        async with served.store.reading() as tx:
+            await tx.execute(text("SELECT 1"))
+        found["store"] = "ok"
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
+        found["store"] = f"{type(error).__name__}"
+    found["temporal"] = "ok" if await until_there(served.link.client, 1.0) else "no answer"
+    found["reconciled"] = "ok" if served.reconciler.rounds else "not yet"
+    good = all(value == "ok" for value in found.values())
+    return JSONResponse(found, 200 if good else 503)
+
+
+@router.get("/metrics")
+async def metrics(served: Served) -> Response:
+    """Prometheus' page."""
+    async with served.store.reading() as tx:
+        rows = await tx.execute(
+            select(incidents.c.priority, func.count())
+            .where(incidents.c.closed.is_(None))
+            .group_by(incidents.c.priority)
+        )
+        open_now = {(("priority", p),): float(n) for p, n in rows.all()}
+        rows = await tx.execute(
+            select(holds.c.kind, func.count()).where(holds.c.ended.is_(None)).group_by(holds.c.kind)
+        )
+        active = {(("action", k),): float(n) for k, n in rows.all()}
+        bad = await tx.execute(
+            select(func.count())
+            .select_from(resources)
+            .where(resources.c.state == "held", resources.c.outcome != "verified")
+        )
+        unverified = float(bad.scalar_one())
+        rows = await tx.execute(select(func.count()).select_from(asks).where(asks.c.state == "open"))
+        waiting = float(rows.scalar_one())
+    counted = await count(served.store)
+    gauge = served.metrics.gauge
+    if open_now:
+        gauge("responder_incidents_open", "Open incidents by priority.", open_now)
+    if active:
+        gauge("responder_containment_active", "Live holds by action.", active)
+    gauge("responder_containment_unverified", "Held resources that are not verified.", {(): unverified})
+    gauge("responder_approvals_waiting", "Asks that wait for a person.", {(): waiting})
+    gauge(
+        "responder_alerts", "Alerts by what became of them.",
+        {(("state", state),): float(n) for state, n in counted.items()},
+    )
+    return Response(served.metrics.page(), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/feeds/{name}.txt")
+async def feed(name: str, request: Request, served: Served) -> Response:
+    """The networks to drop, one a line, for firewalls that poll; polling is the proof of delivery."""
+    point = next(
+        (p for p in served.settings.inventory.points if isinstance(p, FeedPoint) and p.name == name), None
+    )
+    if point is None:
+        raise HTTPException(404, "no such feed")
+    token = request.headers.get("authorization", "").removeprefix("Bearer ")
+    consumer = next(
+        (c.name for c in point.consumers if secrets.compare_digest(c.token.get_secret_value(), token)), None
+    )
+    if point.consumers and consumer is None:
+        raise HTTPException(401, "expected `Authorization: Bearer …` with the token of a consumer")
+    now = served.store.now()
+    async with served.store.transaction() as tx:
+        alive = or_(feed_entries.c.until.is_(None), feed_entries.c.until > now)
+        query = select(feed_entries).where(feed_entries.c.feed == name, alive).order_by(feed_entries.c.network)
+        rows = (await tx.execute(query)).all()
+        if consumer is not None:
+            this = (feed_polls.c.feed == name, feed_polls.c.consumer == consumer)
+            await tx.execute(delete(feed_polls).where(*this))
+            await tx.execute(insert(feed_polls).values(feed=name, consumer=consumer, polled=now))
+    # Two lists that name the same networks are the same: polling tells nothing else apart.
+    return PlainTextResponse("".join(f"{row.network}\n" for row in rows))

@@ -1,0 +1,1 @@
+"""The ask, the signed decision, the second factor, and whether they suffice."""

@@ -1,0 +1,54 @@
+"""The command line: one module a noun; what is heavy is imported inside the command that needs it."""
+
+import sys
+
+import typer
+
+from responder.cli import (
+    approvals,
+    audit,
+    config,
+    demo,
+    doctor,
+    incidents,
+    intake,
+    leases,
+    people,
+    running,
+    sources,
+)
+
+app = typer.Typer(
+    name="responder",
+    help="Answer security alerts with playbooks that are approved, timed, leased, undone and proved.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+demo.register(app)
+running.register(app)
+for noun, module in (
+    ("incidents", incidents),
+    ("approvals", approvals),
+    ("leases", leases),
+    ("people", people),
+    ("sources", sources),
+    ("intake", intake),
+    ("audit", audit),
+    ("config", config),
+):
+    app.add_typer(module.app, name=noun)
+doctor.register(app)
+sources.register(app)
+
+
+def main() -> None:
+    """Run a command; what went wrong is one line, and the exit status says whose it is to mend."""
+    from responder.cli.say import failed  # noqa: PLC0415 - after the arguments are known to be right
+
+    try:
+        app(standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - every error ends here, as a line
+        sys.exit(failed(error))

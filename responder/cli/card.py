@@ -1,0 +1,91 @@
+"""An incident drawn in the terminal, on one screen."""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from responder.cli.say import clean
+
+_STYLES = {"P1": "red", "P2": "bright_red", "P3": "yellow", "P4": "cyan"}
+
+
+def card(incident: dict[str, Any], console: Console | None = None) -> None:
+    """Draw *incident*, as the API answers it."""
+    (console or Console(no_color=bool(os.environ.get("NO_COLOR")) or None)).print(drawn(incident))
+
+
+def drawn(incident: dict[str, Any]) -> RenderableType:
+    """The card itself."""
+    seen = incident["indicators"]
+    about = ", ".join([*seen["networks"], *seen["hosts"], *seen["accounts"]]) or "nothing named"
+    parts: list[RenderableType] = [
+        Text(clean(incident["title"]), style="bold"),
+        Text(f"{incident['category'].replace('_', ' ')} · {clean(about)} · owner {incident['owner'] or 'nobody yet'}"),
+        _clocks(incident["clocks"]),
+    ]
+    for step in incident["steps"]:
+        for change in step["plan"]["changes"]:
+            parts.append(_change(change, step))
+    parts += [_hold(hold) for hold in incident["holds"]]
+    for ask in incident["asks"]:
+        if ask["state"] == "open":
+            text = f"? {ask['tier']} waits for approval until {ask['expires'][11:19]} UTC: responder approvals show {ask['id']}"
+            parts.append(Text(text, style="bold yellow"))
+    style = _STYLES.get(incident["priority"], "white")
+    title = f"{incident['priority']} · {incident['id']} · {incident['status']}"
+    return Panel(Group(*parts), title=Text(title, style=f"bold {style}"), border_style=style, width=100)
+
+
+def _clocks(rows: list[dict[str, Any]]) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    now = datetime.now(UTC)
+    for row in rows:
+        started, due = datetime.fromisoformat(row["started"]), datetime.fromisoformat(row["due"])
+        met = datetime.fromisoformat(row["met"]) if row["met"] else None
+        share = ((met or now) - started) / (due - started)
+        said = f"met in {_span((met - started).total_seconds())}" if met else f"{_span((due - now).total_seconds())} left"
+        if row["breached"]:
+            said = "BREACHED"
+        bar = ProgressBar(total=1.0, completed=min(max(share, 0.0), 1.0), width=24)
+        grid.add_row(Text(row["clock"]), bar, Text(said, style="red" if row["breached"] else "green" if met else ""))
+    return grid
+
+
+def _span(seconds: float) -> str:
+    if seconds < 0:
+        return f"-{_span(-seconds)}"
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"  # noqa: PLR2004 - two hours
+
+
+def _change(change: dict[str, Any], step: dict[str, Any]) -> Text:
+    line = Text(f"{step['plan']['tier']} {clean(change['summary'])}  ", style="")
+    for point in change["points"]:
+        before = "unknown" if not point["known"] else _state(point["before"])
+        line.append(f"{point['point']}: {before} → {_state(point['after'])}  ", style="dim")
+    line.append(step["state"], style="red" if step["state"] in ("refused", "drifted") else "green")
+    if step["said"]:
+        line.append(f"\n   {clean(step['said'])}", style="red")
+    return line
+
+
+def _state(value: object) -> str:
+    return {True: "blocked", False: "open", None: "?"}.get(value, str(value)) if isinstance(value, bool | None) else str(value)
+
+
+def _hold(hold: dict[str, Any]) -> Text:
+    good = hold["outcome"] == "verified" and not hold["ended"]
+    until = hold["until"][:19].replace("T", " ") if hold["until"] else "ended by a person"
+    said = f"ended by {hold['ended_by']}" if hold["ended"] else f"{hold['outcome']} until {until} UTC"
+    line = Text(f"{'●' if good else '○'} {hold['resource']}  {said}", style="green" if good else "yellow")
+    if hold["said"] and not hold["ended"]:
+        line.append(f"  {clean(hold['said'])}", style="red")
+    return line

@@ -1,0 +1,1 @@
+"""Keys, sealed bytes, Temporal's payloads, and signatures."""

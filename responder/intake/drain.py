@@ -1,0 +1,145 @@
+"""From deliveries on disk to incidents: normalised, triaged, opened or joined, and started."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from sqlalchemy import select, update
+
+from responder.audit import Entry, append
+from responder.crypto.keyring import KeyRing
+from responder.errors import Malformed, StateError
+from responder.incident import Alert
+from responder.intake.deliveries import PURPOSE
+from responder.intake.opening import Openings
+from responder.intake.parse import parse
+from responder.policy.judge import Policy
+from responder.sources import NORMALISERS
+from responder.sources.settings import SourceSettings
+from responder.standing.stand import stand
+from responder.store import Store, Transaction
+from responder.store.tables import deliveries, incidents
+from responder.temporal import Link
+from responder.triage import Triage
+from responder.verbs.context import Kinds
+from responder.verbs.telling import tell
+from responder.workflows.wire import Standing
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 20
+_IDLE_SECONDS = 1.0
+
+
+class Drain:
+    """Takes accepted deliveries, oldest first; one runs beside the API in every `serve`."""
+
+    def __init__(
+        self,
+        store: Store,
+        ring: KeyRing,
+        sources: Mapping[str, SourceSettings],
+        triage: Triage,
+        kinds: Kinds,
+        policy: Policy,
+        link: Link,
+    ) -> None:
+        self._store = store
+        self._ring = ring
+        self._sources = sources
+        self._kinds = kinds
+        self._policy = policy
+        self._link = link
+        self._openings = Openings(triage, kinds, policy)
+        self.arrived = asyncio.Event()
+
+    async def run(self) -> None:
+        """Drain until cancelled; a round that fails is logged, and its deliveries wait."""
+        while True:
+            self.arrived.clear()
+            try:
+                while await self.once():
+                    pass
+            except Exception as error:  # noqa: BLE001 - the drain must outlive any one fault
+                log.error("drain_failed", error=f"{type(error).__name__}: {error}"[:500])
+                await asyncio.sleep(_IDLE_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    await self.arrived.wait()
+
+    async def once(self) -> int:
+        """One batch; returns how many deliveries it took."""
+        async with self._store.reading() as tx:
+            query = select(deliveries).where(deliveries.c.state == "accepted")
+            rows = (await tx.execute(query.order_by(deliveries.c.id).limit(_BATCH))).mappings().all()
+        if not rows:
+            return 0
+        opened: dict[str, str] = {}
+        standings: dict[str, Standing] = {}
+        taken = [(row, *self._open(row)) for row in rows]
+        async with self._store.transaction() as tx:
+            for row, found, said in taken:
+                await self._take(tx, row, found, said, opened)
+            for incident in opened:
+                standing = await stand(tx, self._kinds, self._policy, incident, self._store.now())
+                if standing is not None:
+                    standings[incident] = standing
+        await asyncio.gather(*(self._start(i, s, opened[i]) for i, s in standings.items()))
+        return len(rows)
+
+    async def _take(
+        self,
+        tx: Transaction,
+        row: Mapping[str, Any],
+        found: list[Alert] | None,
+        said: str,
+        opened: dict[str, str],
+    ) -> None:
+        now = self._store.now()
+        claimed = await tx.execute(
+            update(deliveries)
+            .where(deliveries.c.id == row["id"], deliveries.c.state == "accepted")
+            .values(state="quarantined" if found is None else "drained", said=said[:2000])
+        )
+        if claimed.rowcount != 1:
+            return  # another `serve` took it
+        if found is not None:
+            for alert in found:
+                await self._openings.take(tx, row, alert, now, opened)
+            return
+        entry = Entry(
+            kind="quarantined", actor=row["source"], subject=f"delivery {row['id']}",
+            data={"said": said[:500]},
+        )
+        await append(tx, now, entry)
+        await tell(
+            tx, now, key=f"quarantine/{row['id']}", audience="security", body=said,
+            subject=f"A delivery of {row['source']} cannot be read and is kept aside",
+        )
+
+    async def _start(self, incident: str, standing: Standing, summary: str) -> None:
+        try:
+            await self._link.start_incident(incident, standing, summary)
+        except Exception as error:  # noqa: BLE001 - Temporal is away: the nudger starts it later
+            log.warning("incident_not_started_yet", incident=incident, error=str(error)[:200])
+            async with self._store.transaction() as tx:
+                this = update(incidents).where(incidents.c.id == incident)
+                await tx.execute(this.values(seen_revision=0))
+
+    def _open(self, row: Mapping[str, Any]) -> tuple[list[Alert] | None, str]:
+        """A delivery's alerts, or None and why it can never be used."""
+        name = row["source"]
+        source = self._sources.get(name)
+        if source is None:
+            return None, f"source {name!r} is no longer configured"
+        try:
+            body = self._ring.open_whole(row["body"], purpose=f"{PURPOSE}/{name}/{row['delivery']}")
+            normalised = NORMALISERS[source.kind](parse(body), source, name)
+        except (Malformed, StateError) as error:
+            return None, str(error)
+        except Exception as error:  # noqa: BLE001 - a poisoned delivery must not stop the others
+            log.error("normaliser_failed", source=name, delivery=row["id"], error=type(error).__name__)
+            return None, f"{source.kind}: {type(error).__name__} while reading it: {error}"
+        return list(normalised.alerts), "; ".join(normalised.faults)

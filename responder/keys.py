@@ -1,0 +1,30 @@
+"""Where the keys of a state folder are, and making those that are missing."""
+
+from pathlib import Path
+
+from responder.crypto.keyring import KeyRing
+from responder.crypto.signing import Signer
+
+
+class Keys:
+    """
+    The files of `<state>/keys`.
+
+    `payloads.json` (Temporal's payloads) and `approvals.pub` are for `serve` and `worker`;
+    `approvals.key` (signs decisions) and `store.json` (seals deliveries and second factors) are
+    for `serve` alone: a worker that is taken over can neither approve nor read a factor's secret.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self.folder = state / "keys"
+        self.payloads = self.folder / "payloads.json"
+        self.store = self.folder / "store.json"
+        self.private = self.folder / "approvals.key"
+        self.public = self.folder / "approvals.pub"
+
+    def make_missing(self) -> None:
+        """Make every key that is not there yet."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        KeyRing.at(self.payloads)
+        KeyRing.at(self.store)
+        Signer.at(self.private, self.public)

@@ -1,0 +1,1 @@
+"""Who: principals, what they may do, and whom an escalation reaches."""

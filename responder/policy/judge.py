@@ -1,0 +1,170 @@
+"""The judgement: a batch of changes in, a tier and a ruling for each out. Pure, and fails closed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from ipaddress import IPv4Network
+
+from pydantic import Field
+
+from responder.incident import Frozen, Indicators, Name, Network, Priority
+from responder.digest import digest_of, material
+from responder.policy.networks import INTERNAL, Protected, overlap, protection
+from responder.policy.sla import MATRIX, Targets
+from responder.policy.tiers import Ruling, Tier, TierRules
+
+
+class Asset(Frozen):
+    """A host of ours, as far as policy needs to know it."""
+
+    name: Name
+    networks: tuple[Network, ...] = ()
+    protected: bool = False
+
+
+class Policy(Frozen):
+    """All the data that rulings are made from; its version is the digest of it."""
+
+    tiers: TierRules = TierRules()
+    sla: dict[Priority, Targets] = MATRIX
+    protected: tuple[Protected, ...] = (INTERNAL,)
+    budgets: dict[str, int] = Field(
+        default={"Block": 100, "Isolate": 5},
+        description="How many changes of an action may begin in one hour, over all incidents.",
+    )
+    approve_within: dict[Priority, timedelta] = {
+        Priority.P1: timedelta(minutes=15),
+        Priority.P2: timedelta(minutes=30),
+        Priority.P3: timedelta(hours=4),
+        Priority.P4: timedelta(hours=24),
+    }
+    execute_within: timedelta = Field(
+        default=timedelta(minutes=15),
+        description="How long after the last approval the first effect may begin.",
+    )
+    largest_batch: int = Field(default=200, description="Actions that one `do` may hold.")
+    assets: tuple[Asset, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """SHA-256 of the data, in hex."""
+        return digest_of(material(self))
+
+
+class Case(Frozen):
+    """One action before the judge."""
+
+    kind: str
+    summary: str
+    tier: Tier
+    lasts: timedelta | None
+    reversible: bool
+    touches: Indicators
+
+
+class Verdict(Frozen):
+    """What the judge says of one action."""
+
+    tier: Tier
+    ruling: Ruling
+    reason: str = ""
+
+
+def judge(
+    policy: Policy,
+    cases: Sequence[Case],
+    *,
+    priority: Priority,
+    indicators: Indicators,
+    used: Mapping[str, int],
+) -> tuple[Verdict, ...]:
+    """
+    Rule on *cases*, one batch of an incident of *priority* that its alerts tie to *indicators*.
+
+    *used* counts the changes of each kind that began in the last hour. What no authenticated alert
+    named is never done without a person, so a forged request for work gains nothing.
+    """
+    hosts = {host for case in cases for host in case.touches.hosts}
+    spent = dict(used)
+    verdicts = []
+    for case in cases:
+        if reason := _never(policy, case, spent):
+            verdicts.append(Verdict(tier=Tier.T3, ruling=Ruling.REFUSE, reason=reason))
+            continue
+        spent[case.kind] = spent.get(case.kind, 0) + 1
+        tier, why = _tier(policy, case, many_hosts=len(hosts) > 1)
+        named = _within(case.touches, indicators)
+        if not named:
+            tier, why = _higher((tier, why), (Tier.T2, "no alert of this incident names it"))
+        verdicts.append(_rule(policy, tier, why, priority=priority))
+    return tuple(verdicts)
+
+
+def _rule(policy: Policy, tier: Tier, why: str, *, priority: Priority) -> Verdict:
+    needs = policy.tiers.needs.get(tier)
+    if needs is None:
+        return Verdict(tier=tier, ruling=Ruling.REFUSE, reason=f"policy has no rule for {tier}")
+    if needs.people:
+        people = f"{needs.people} {'person' if needs.people == 1 else 'people'}"
+        reason = f"{tier} needs {people}" + (f": {why}" if why else "")
+        return Verdict(tier=tier, ruling=Ruling.ASK, reason=reason)
+    if tier is Tier.T1 and priority not in policy.tiers.alone_at:
+        return Verdict(tier=tier, ruling=Ruling.ASK, reason=f"{tier} asks at {priority}")
+    return Verdict(tier=tier, ruling=Ruling.ALLOW, reason=f"{tier} is allowed at {priority}")
+
+
+def _never(policy: Policy, case: Case, spent: Mapping[str, int]) -> str:
+    for network in case.touches.networks:
+        widest = _by_version(network, policy.tiers.widest_v4, policy.tiers.widest_v6)
+        if network.prefixlen < widest:
+            return f"{network} is wider than /{widest}"
+        if why := protection(network, policy.protected):
+            return why
+        for asset in policy.assets:
+            if any(overlap(network, held) for held in asset.networks):
+                return f"{network} is ours ({asset.name}); isolate {asset.name} instead"
+    known = {asset.name: asset for asset in policy.assets}
+    for host in case.touches.hosts:
+        if host not in known:
+            return f"{host} is not in the inventory"
+    budget = policy.budgets.get(case.kind)
+    if budget is not None and spent.get(case.kind, 0) >= budget:
+        return f"{budget} {case.kind} an hour are the budget, and all are used"
+    return ""
+
+
+def _tier(policy: Policy, case: Case, *, many_hosts: bool) -> tuple[Tier, str]:
+    rules = policy.tiers
+    reached: tuple[Tier, str] = (case.tier, "")
+    known = {asset.name: asset for asset in policy.assets}
+    if case.lasts is not None and case.lasts > rules.longest_alone:
+        hours = rules.longest_alone / timedelta(hours=1)
+        reached = _higher(reached, (Tier.T2, f"it lasts longer than {hours:g} h"))
+    for network in case.touches.networks:
+        if network.prefixlen < _by_version(network, rules.wide_v4, rules.wide_v6):
+            reached = _higher(reached, (Tier.T3, f"{network} is wide"))
+        elif network.prefixlen < _by_version(network, rules.narrow_v4, rules.narrow_v6):
+            reached = _higher(reached, (Tier.T2, f"{network} is more than one address"))
+    for host in case.touches.hosts:
+        if known[host].protected:
+            reached = _higher(reached, (Tier.T3, f"{host} is a protected asset"))
+    if many_hosts and case.touches.hosts and case.tier.rank >= Tier.T2.rank:
+        reached = _higher(reached, (Tier.T3, "more than one node"))
+    if not case.reversible and case.tier is not Tier.T0:
+        reached = _higher(reached, (Tier.T3, "it cannot be undone"))
+    return reached
+
+
+def _higher(one: tuple[Tier, str], other: tuple[Tier, str]) -> tuple[Tier, str]:
+    return other if other[0].rank > one[0].rank else one
+
+
+def _within(touches: Indicators, indicators: Indicators) -> bool:
+    return (
+        all(network in indicators.networks for network in touches.networks)
+        and all(host in indicators.hosts for host in touches.hosts)
+        and all(account in indicators.accounts for account in touches.accounts)
+    )
+
+
+def _by_version(network: Network, v4: int, v6: int) -> int:
+    return v4 if isinstance(network, IPv4Network) else v6

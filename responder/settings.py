@@ -1,0 +1,236 @@
+"""
+Everything that can be set: `responder.yaml`, `RESPONDER_…` variables and flags, typed and described.
+
+Read only where a program is put together. Flags win over variables, variables over the file, the
+file over the defaults; `responder config show --origin` says which one did.
+"""
+
+import getpass
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from responder.errors import ConfigurationError
+from responder.incident import Frozen, Priority
+from responder.inventory import Inventory
+from responder.people.person import Directory, Person, Role
+from responder.policy.judge import Policy
+from responder.policy.networks import INTERNAL, Protected
+from responder.policy.sla import MATRIX, Targets
+from responder.policy.tiers import TierRules
+from responder.sources.settings import SourceSettings
+from responder.triage import Triage
+
+FILE = "responder.yaml"
+
+
+class Api(Frozen):
+    """Where webhooks, the API and the feeds are served."""
+
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="The port to listen on.")
+    largest_body: int = Field(default=256 * 1024, gt=0, description="Bytes a webhook may carry.")
+    codec: Literal["loopback", "token", "off"] = Field(
+        default="loopback",
+        description="Who may have Temporal's payloads decoded: this machine by an unguessable path, "
+        "bearers of a token that may read incidents, or nobody.",
+    )
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine finds it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+class TemporalSettings(Frozen):
+    """Which Temporal keeps the order of things."""
+
+    address: str | None = Field(
+        default=None, description="host:port of a Temporal frontend; none: one is run embedded."
+    )
+    namespace: str = Field(default="responder", description="The namespace to use.")
+    port: int = Field(default=7233, description="The embedded server's port.")
+    ui_port: int = Field(default=8233, description="The embedded server's web page's port.")
+    task_queue: str = Field(default="responder", description="The workers' task queue.")
+    tls_ca: Path | None = Field(default=None, description="CA certificates to trust (PEM).")
+    tls_cert: Path | None = Field(default=None, description="Our client certificate (PEM).")
+    tls_key: Path | None = Field(default=None, description="The client certificate's key (PEM).")
+    tls_name: str | None = Field(default=None, description="The server's name to verify.")
+    api_key: SecretStr | None = Field(default=None, description="Temporal Cloud's API key.")
+
+    @property
+    def target(self) -> str:
+        """Where to connect."""
+        return self.address or f"127.0.0.1:{self.port}"
+
+
+class Mail(Frozen):
+    """Where messages to people are mailed."""
+
+    host: str = Field(description="The SMTP server.")
+    port: int = Field(default=587, ge=1, le=65535)
+    sender: str = Field(description="The From address.")
+    starttls: bool = Field(default=True, description="Refuse to send without TLS.")
+    user: str | None = None
+    password: SecretStr | None = None
+
+
+class Log(Frozen):
+    """How the program says what it does."""
+
+    form: Literal["auto", "console", "json"] = Field(
+        default="auto", description="Coloured for a person, JSON for a machine; auto looks at the terminal."
+    )
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """All settings; unknown keys are faults."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RESPONDER_", env_nested_delimiter="__", extra="forbid", frozen=True,
+        validate_default=True,
+    )
+
+    state: Path = Field(
+        default=Path("~/.local/state/responder"),
+        description="The folder of the embedded databases, the keys and the evidence.",
+    )
+    store: str | None = Field(
+        default=None,
+        description="`postgresql+psycopg://…`; none: a SQLite file in the state folder.",
+    )
+    store_password_file: Path | None = Field(
+        default=None, description="A file whose content is the store URL's password."
+    )
+    api: Api = Api()
+    temporal: TemporalSettings = TemporalSettings()
+    inventory: Inventory = Field(default=Inventory(), description="What is ours.")
+    protected: tuple[Protected, ...] = Field(
+        default=(), description="What must never be cut off, beside internal networks."
+    )
+    protect_internal: bool = Field(
+        default=True, description="Never block RFC 1918, RFC 6598 and RFC 4193 networks at an edge."
+    )
+    protect_surroundings: bool = Field(
+        default=True, description="Never block this machine, its gateways and its resolvers."
+    )
+    tiers: TierRules = Field(default=TierRules(), description="What needs whose approval.")
+    sla: dict[Priority, Targets] = Field(default=MATRIX, description="The clocks by priority.")
+    budgets: dict[str, int] = Field(
+        default=Policy().budgets, description="Changes of each kind that may begin in an hour."
+    )
+    people: tuple[Person, ...] = Field(default=(), description="Who may do what.")
+    sources: dict[str, SourceSettings] = Field(default={}, description="Who may send alerts.")
+    triage: Triage = Field(default=Triage(), description="What an alert means.")
+    mail: Mail | None = Field(default=None, description="None: messages go to the log only.")
+    log: Log = Log()
+    playbooks: tuple[str, ...] = Field(
+        default=("playbooks:PLAYBOOKS",), description="Tuples of playbooks, as `module:NAME`."
+    )
+    actions: tuple[str, ...] = Field(
+        default=("activities:ACTIONS",), description="Tuples of actions, as `module:NAME`."
+    )
+    lookups: tuple[str, ...] = Field(
+        default=("activities:LOOKUPS",), description="Tuples of lookups, as `module:NAME`."
+    )
+    wiring: str = Field(
+        default="activities.wiring:Wiring", description="What finds the providers of an action."
+    )
+
+    @field_validator("state")
+    @classmethod
+    def _at_home(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("sla", mode="before")
+    @classmethod
+    def _over_the_defaults(cls, value: Any) -> Any:  # noqa: ANN401 - not validated yet
+        if not isinstance(value, dict):
+            return value
+        return {**MATRIX, **value}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=file())
+
+    @property
+    def database(self) -> str:
+        """The store's URL, with the password from its file."""
+        if self.store is None:
+            return f"sqlite+aiosqlite:///{self.state / 'responder.sqlite'}"
+        if self.store_password_file is None:
+            return self.store
+        from sqlalchemy import make_url  # noqa: PLC0415 - heavy, and only needed with PostgreSQL
+
+        password = self.store_password_file.read_text().strip()
+        return make_url(self.store).set(password=password).render_as_string(hide_password=False)
+
+    def directory(self) -> Directory:
+        """
+        Everybody the settings name; if they name nobody, the user who runs this is the one admin.
+
+        That lets a first start on one machine work at once, and only for who can read the state folder.
+        """
+        if self.people:
+            return Directory(self.people)
+        name = os.environ.get("SUDO_USER") or getpass.getuser()
+        return Directory([Person(name=name, roles=(Role.ADMIN,), teams=("security",))])
+
+    def policy(self, surroundings: tuple[Protected, ...] = ()) -> Policy:
+        """The data that rulings are made from."""
+        internal = (INTERNAL,) if self.protect_internal else ()
+        return Policy(
+            tiers=self.tiers,
+            sla=self.sla,
+            protected=(*self.protected, *internal, *surroundings),
+            budgets=self.budgets,
+            assets=tuple(host.asset for host in self.inventory.hosts),
+        )
+
+
+def file() -> Path:
+    """The settings file: `RESPONDER_CONFIG`, or `responder.yaml` in the current folder."""
+    return Path(os.environ.get("RESPONDER_CONFIG", FILE))
+
+
+def read_settings(**flags: Any) -> Settings:  # noqa: ANN401 - any setting
+    """The settings as they are now. Raises `ConfigurationError` with every fault at once."""
+    named = os.environ.get("RESPONDER_CONFIG")
+    if named is not None and not Path(named).is_file():
+        raise ConfigurationError(f"RESPONDER_CONFIG names {named}, and there is no such file")
+    try:
+        return Settings(**flags)
+    except ValidationError as error:
+        raise ConfigurationError(*(fault(one) for one in error.errors())) from error
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise ConfigurationError(f"{file()} is not YAML: {said}") from error
+    except OSError as error:
+        raise ConfigurationError(f"{file()} cannot be read: {error}") from error
+
+
+def fault(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    """One fault in one line: which setting, what is wrong, what was found."""
+    where = ".".join(str(part) for part in error["loc"])
+    found = "" if error["type"] == "missing" else f"; found {str(error['input'])[:80]!r}"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: no such setting{found}"
+    return f"{where}: {error['msg']}{found}"

@@ -1,0 +1,114 @@
+"""
+One database, opened: transactions, time, and the two dialects' differences.
+
+SQLite is used as its own documentation advises for durable multi-process use: WAL with
+`synchronous=FULL` (a commit survives power loss), a busy timeout, and `BEGIN IMMEDIATE`, so that
+a transaction that will write never fails half-way for want of the write lock.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, make_url
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from responder.errors import StateError
+
+Transaction = AsyncConnection
+Clock = Callable[[], datetime]
+
+_BUSY_SECONDS = 15
+
+
+def utc_now() -> datetime:
+    """This machine's time; the one clock by which decisions are judged."""
+    return datetime.now(UTC)
+
+
+class Store:
+    """The database behind everything: open one per process, close it at the end."""
+
+    def __init__(self, url: str, *, clock: Clock = utc_now) -> None:
+        self.url = make_url(url)
+        self.clock = clock
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._engine = _engine(url, sqlite=self.sqlite)
+        # In one process writers queue here; SQLite's own busy wait sleeps up to 100 ms a time.
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    def at(cls, path: Path, *, clock: Clock = utc_now) -> "Store":
+        """The SQLite database file at *path*."""
+        return cls(f"sqlite+aiosqlite:///{path}", clock=clock)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """SQLAlchemy's engine, for migrations and health checks."""
+        return self._engine
+
+    def now(self) -> datetime:
+        """The store's time, UTC."""
+        return self.clock()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """All or nothing; committed, and on disk, when the block ends without an error."""
+        if not self.sqlite:
+            async with self._engine.begin() as connection:
+                yield connection
+            return
+        async with self._writing, self._engine.connect() as connection:
+            async with connection.begin():
+                yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """One consistent view; writes here are an error."""
+        async with self._engine.connect() as connection:
+            options = {"responder_reads": True} if self.sqlite else {"postgresql_readonly": True}
+            view = await connection.execution_options(**options)
+            async with view.begin():
+                yield view
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._engine.dispose()
+
+
+def _engine(url: str, *, sqlite: bool) -> AsyncEngine:
+    if not sqlite:
+        return create_async_engine(url, pool_size=5, max_overflow=10, pool_pre_ping=True)
+    engine = create_async_engine(
+        url, pool_size=5, max_overflow=15, connect_args={"timeout": _BUSY_SECONDS}
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("responder_reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def unusable(error: DBAPIError) -> StateError:
+    """A database error in words that name what to do."""
+    said = str(error.orig)
+    if "disk is full" in said or "No space left" in said:
+        return StateError("the database's disk is full; free space, then start again")
+    if "unable to open" in said or "readonly" in said:
+        return StateError(f"the database cannot be opened for writing: {said}")
+    return StateError(f"the database answered: {said}")

@@ -1,0 +1,28 @@
+"""The two statements whose spelling differs between the databases."""
+
+from typing import Any
+
+from sqlalchemy import CursorResult, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from responder.store.database import Transaction
+from responder.store.tables import counters
+
+
+async def insert_new(tx: Transaction, table: Table, values: dict[str, Any]) -> bool:
+    """Insert a row unless one with its key is there; returns whether it was inserted."""
+    insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
+    made: CursorResult[Any] = await tx.execute(
+        insert(table).values(values).on_conflict_do_nothing()
+    )
+    return made.rowcount == 1
+
+
+async def next_number(tx: Transaction, name: str) -> int:
+    """The next number of a counter, from 1; its row's lock makes it nobody else's."""
+    insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
+    counted = insert(counters).values(name=name, value=1)
+    counted = counted.on_conflict_do_update(  # type: ignore[assignment]
+        index_elements=[counters.c.name], set_={"value": counters.c.value + 1}
+    )
+    return int((await tx.execute(counted.returning(counters.c.value))).scalar_one())

@@ -1,0 +1,128 @@
+"""What every verb works with: given once, where the worker is put together."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from temporalio import activity
+
+from responder.approval.decision import Judgement
+from responder.contract import Action, Lookup, Provision, Request
+from responder.digest import digest_of
+from responder.errors import Refused
+from responder.policy.judge import Policy
+from responder.store import Store
+from responder.workflows.playbook import Playbook
+
+_BEAT_SECONDS = 1.0
+
+
+class Temporal(Protocol):
+    """The little that verbs ask of Temporal itself."""
+
+    async def started_by(self, workflow_id: str, run_id: str) -> str | None:
+        """The workflow id of the parent that the server recorded for this run."""
+        ...
+
+    async def tell(self, workflow_id: str) -> None:
+        """Say `look`; a workflow that is not there is the reconciler's to notice."""
+        ...
+
+    async def lease(self, resource: str, until: datetime | None, *, new: bool) -> None:
+        """See that a `Lease` is running for *resource*, and that it looks."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The actions, lookups and playbooks that this runner knows, by name."""
+
+    actions: dict[str, type[Action[Any]]]
+    lookups: dict[str, type[Lookup[Any]]]
+    playbooks: dict[str, type[Playbook]]
+
+    @classmethod
+    def of(
+        cls,
+        actions: Iterable[type[Action[Any]]],
+        lookups: Iterable[type[Lookup[Any]]],
+        playbooks: Iterable[type[Playbook]],
+    ) -> "Kinds":
+        """The kinds of these tuples."""
+        return cls(
+            actions={a.__name__: a for a in actions},
+            lookups={q.__name__: q for q in lookups},
+            playbooks={p.__name__: p for p in playbooks},
+        )
+
+    def action(self, request: Request) -> Action[Any]:
+        """The action that *request* asks for. Raises `Refused` for an unknown one or bad parameters."""
+        kind = self.actions.get(request.kind)
+        if kind is None:
+            raise Refused(f"{request.kind}: no such action; known: {', '.join(sorted(self.actions))}")
+        try:
+            return kind.model_validate(request.params)
+        except ValueError as error:
+            raise Refused(f"{request.kind}: {_first_fault(error)}") from error
+
+    def lookup(self, request: Request) -> Lookup[Any]:
+        """The lookup that *request* asks for."""
+        kind = self.lookups.get(request.kind)
+        if kind is None:
+            raise Refused(f"{request.kind}: no such lookup; known: {', '.join(sorted(self.lookups))}")
+        try:
+            return kind.model_validate(request.params)
+        except ValueError as error:
+            raise Refused(f"{request.kind}: {_first_fault(error)}") from error
+
+
+def code_of(playbook: type[Playbook]) -> str:
+    """SHA-256 of the source of the module that holds *playbook*: which code asks."""
+    module = inspect.getmodule(playbook)
+    return digest_of(inspect.getsource(module) if module else playbook.__qualname__)
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts that verbs are made of."""
+
+    store: Store
+    kinds: Kinds
+    provision: Provision
+    policy: Callable[[], Policy]
+    judgement: Judgement
+    temporal: Temporal
+    worker: str = "worker"
+    patience: timedelta = timedelta(seconds=8)
+
+
+@asynccontextmanager
+async def heartbeats() -> AsyncIterator[None]:
+    """Tell Temporal every second that this attempt lives, so that a dead worker costs seconds."""
+    if not activity.in_activity() or activity.info().is_local:
+        yield
+        return
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
+
+
+def _first_fault(error: ValueError) -> str:
+    faults = getattr(error, "errors", None)
+    if not callable(faults):
+        return str(error)
+    first: dict[str, Any] = faults()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}; found {first['input']!r}"

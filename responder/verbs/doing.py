@@ -1,0 +1,285 @@
+"""`do`: plan once, have it ruled on once, and carry it out; a retry goes on where it stopped."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from temporalio import activity
+
+from responder.approval.decision import Signed
+from responder.audit import Entry, append
+from responder.contract import Found
+from responder.errors import Drifted, Refused, Unreachable
+from responder.plan import Plan
+from responder.policy.judge import Case, judge
+from responder.policy.tiers import Ruling
+from responder.store.database import Transaction
+from responder.store.rows import insert_new
+from responder.store.tables import asks, decisions, incidents, settings_now, steps
+from responder.verbs import carrying, planning
+from responder.verbs.context import Context, heartbeats
+from responder.verbs.recognising import Run, recognise
+from responder.verbs.telling import tell
+from responder.workflows.wire import Batch, Done
+
+_LIFTING_WAIT = 0.25  # seconds between looks at a resource that is being undone
+_LIFTING_LOOKS = 20
+
+
+class Doing:
+    """The verb `do`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @activity.defn(name="do")
+    async def do(self, batch: Batch) -> Done:
+        """Bring *batch* as far as it may go now: receipts, an ask, or a reason why not."""
+        context = self._context
+        async with heartbeats():
+            run = await recognise(context)
+            key = f"{run.id}/{batch.step}"
+            step = await self._step(key)
+            fresh: dict[str, Found[Any]] = {}
+            if step is None:
+                step, fresh = await self._first(run, key, batch)
+            elif step["asked_for"] != batch.digest:
+                raise Refused(
+                    f"{key}: expected the request {step['asked_for'][:12]}… that was planned but "
+                    f"found {batch.digest[:12]}…; nothing was changed"
+                )
+            match step["state"]:
+                case "refused":
+                    raise Refused(step["said"])
+                case "drifted":
+                    raise Drifted(step["said"])
+                case "asked":
+                    if (waiting := await self._decided(key, step)) is not None:
+                        return waiting
+            return Done(receipts=await carrying.finish(context, run, key, fresh))
+
+    async def _step(self, key: str) -> Mapping[str, Any] | None:
+        async with self._context.store.reading() as tx:
+            return (await tx.execute(select(steps).where(steps.c.key == key))).mappings().one_or_none()
+
+    async def _first(self, run: Run, key: str, batch: Batch) -> tuple[Mapping[str, Any], dict[str, Found[Any]]]:
+        """Plan, and in one transaction write down the plan, the ruling and what follows from it."""
+        context = self._context
+        seen = await planning.see(context, batch.actions)
+        for _ in range(_LIFTING_LOOKS):
+            now = context.store.now()
+            async with context.store.transaction() as tx:
+                policy = context.policy()
+                used = await planning.used_lately(tx, now)
+                plan = planning.draw(policy, run, batch.step, seen, used=used, now=now)
+                made = await insert_new(tx, steps, _row(key, run, batch, plan, now))
+                if not made:
+                    break  # an attempt before this one got here
+                lifting = await self._rule(tx, run, key, plan, seen, now)
+                if not lifting:
+                    break
+                await tx.rollback()
+            await asyncio.sleep(_LIFTING_WAIT)
+            seen = await planning.see(context, batch.actions)
+        else:
+            raise Unreachable(f"{key}: {lifting} is still being undone; trying again")
+        step = await self._step(key)
+        if step is None:
+            raise Unreachable(f"{key}: its plan was not written down; trying again")
+        return step, planning.readings(seen)
+
+    async def _rule(
+        self, tx: Transaction, run: Run, key: str, plan: Plan, seen: list[planning.Seen], now: datetime
+    ) -> str | None:
+        """Write down what the ruling means; returns a resource that must be waited for, if any."""
+        entry = Entry(
+            kind="planned", actor=run.id, subject=key, incident=run.incident.id,
+            data={"digest": plan.digest, "ruling": plan.ruling, "tier": plan.tier,
+                  "reason": plan.reason, "plan": plan.summary},
+        )
+        await append(tx, now, entry)
+        match plan.ruling:
+            case Ruling.REFUSE:
+                await self._refuse(tx, run.incident.id, key, plan.reason, now)
+            case Ruling.ASK:
+                await self._ask(tx, run, key, plan, now)
+            case Ruling.ALLOW:
+                if said := await paused(tx):
+                    await self._refuse(tx, run.incident.id, key, said, now)
+                    return None
+                return await carrying.take(tx, run, key, plan, seen, now)
+        return None
+
+    async def _refuse(self, tx: Transaction, incident: str, key: str, said: str, now: datetime) -> None:
+        await tx.execute(update(steps).where(steps.c.key == key).values(state="refused", said=said, finished=now))
+        entry = Entry(kind="refused", actor="policy", subject=key, incident=incident, data={"said": said})
+        await append(tx, now, entry)
+        await tell(
+            tx, now, key=f"refused/{key}", audience="security", incident=incident,
+            subject=f"{incident}: refused, nothing was changed", body=said,
+        )
+
+    async def _ask(self, tx: Transaction, run: Run, key: str, plan: Plan, now: datetime) -> None:
+        policy = self._context.policy()
+        expires = now + policy.approve_within[run.incident.priority]
+        ask = secrets.token_hex(8)
+        await tx.execute(
+            insert(asks).values(
+                id=ask, step=key, incident=run.incident.id, run=run.id, digest=plan.digest,
+                plan=plan.model_dump(mode="json"), tier=plan.tier,
+                needs=policy.tiers.needs[plan.tier].model_dump(mode="json")
+                | ({"people": 1} if policy.tiers.needs[plan.tier].people == 0 else {}),
+                requester=f"playbook {run.playbook}", state="open", opened=now, expires=expires,
+                delivered=False,
+            )
+        )
+        await tx.execute(update(steps).where(steps.c.key == key).values(state="asked"))
+        await bump(tx, run.incident.id)
+        entry = Entry(
+            kind="asked", actor=run.id, subject=f"ask {ask}", incident=run.incident.id,
+            data={"step": key, "digest": plan.digest, "tier": plan.tier, "expires": expires.isoformat()},
+        )
+        await append(tx, now, entry)
+        await tell(
+            tx, now, key=f"ask/{ask}", audience="approvers", incident=run.incident.id, loud=True,
+            subject=f"{run.incident.priority} {run.incident.id}: approve? {plan.summary}",
+            body=f"Why: {plan.reason}\nTouches: {plan.blast}\nApprove by {expires:%H:%M:%S} UTC\n\n"
+            f"    responder approvals show {ask}",
+        )
+
+    async def _decided(self, key: str, step: Mapping[str, Any]) -> Done | None:
+        """What to tell a run that is still waiting; None when its plan may be carried out."""
+        context = self._context
+        now = context.store.now()
+        async with context.store.transaction() as tx:
+            ask = (await tx.execute(select(asks).where(asks.c.step == key))).mappings().one()
+            if ask["state"] == "open" and now < ask["expires"]:
+                return Done(ask=ask["id"], expires=ask["expires"])
+            if ask["state"] == "open":
+                await expire(tx, ask, now)
+            if ask["state"] in ("open", "expired"):
+                return await self._not_done(tx, ask, key, "nobody decided in time", now)
+            rows = (await tx.execute(select(decisions).where(decisions.c.ask == ask["id"]))).mappings()
+            signed = [Signed(document=r["document"], signature=r["signature"], revoked=r["revoked"]) for r in rows]
+            plan = Plan.model_validate(step["plan"])
+            if plan.digest != step["digest"]:
+                return await self._not_done(tx, ask, key, "the plan was changed after it was made", now)
+            said = context.judgement.objection(
+                ask, signed, digest=plan.digest, now=now, begun=step["begun"] is not None
+            )
+            said = said or await paused(tx) or await self._rejudge(tx, plan, now)
+            if said is not None:
+                return await self._not_done(tx, ask, key, said, now)
+        await self._take_again(key, plan)
+        return None
+
+    async def _take_again(self, key: str, plan: Plan) -> None:
+        """The world as it is now, held against what was approved; then the holds."""
+        context = self._context
+        run = await recognise(context)
+        for _ in range(_LIFTING_LOOKS):
+            seen = await planning.see(context, [change.request for change in plan.changes])
+            now = context.store.now()
+            async with context.store.transaction() as tx:
+                if said := await carrying.drift(tx, plan, seen):
+                    await tx.execute(
+                        update(steps).where(steps.c.key == key).values(state="drifted", said=said, finished=now)
+                    )
+                    entry = Entry(
+                        kind="drifted", actor=run.id, subject=key, incident=run.incident.id, data={"said": said}
+                    )
+                    await append(tx, now, entry)
+                    break
+                if not (lifting := await carrying.take(tx, run, key, plan, seen, now)):
+                    return
+                await tx.rollback()
+            await asyncio.sleep(_LIFTING_WAIT)
+        else:
+            raise Unreachable(f"{key}: {lifting} is still being undone; trying again")
+        raise Drifted(said)
+
+    async def _rejudge(self, tx: Transaction, plan: Plan, now: datetime) -> str | None:
+        """Whether policy, as it is now, has come to refuse what was approved."""
+        context = self._context
+        policy = context.policy()
+        cases = []
+        for change in plan.changes:
+            action = context.kinds.action(change.request)
+            cases.append(
+                Case(
+                    kind=change.request.kind, summary=change.summary, tier=action.tier,
+                    lasts=action.lasts, reversible=action.reversible, touches=action.touches(),
+                )
+            )
+        row = (await tx.execute(select(incidents).where(incidents.c.id == plan.incident))).one()
+        used = await planning.used_lately(tx, now)
+        for case, verdict in zip(
+            cases,
+            judge(policy, cases, priority=row.priority, indicators=plan.touches, used=used),
+            strict=True,
+        ):
+            if verdict.ruling is Ruling.REFUSE:
+                return f"{case.summary}: {verdict.reason}"
+            if verdict.tier.rank > plan.tier.rank:
+                return f"{case.summary}: it is {verdict.tier} now, and was approved as {plan.tier}"
+        return None
+
+    async def _not_done(
+        self, tx: Transaction, ask: Mapping[str, Any], key: str, said: str, now: datetime
+    ) -> Done:
+        said = f"ask {ask['id']}: {said}; nothing was changed"
+        await self._refuse(tx, ask["incident"], key, said, now)
+        await bump(tx, ask["incident"])
+        await tx.commit()
+        raise Refused(said)
+
+
+async def expire(tx: Transaction, ask: Mapping[str, Any], now: datetime) -> bool:
+    """Swap an open ask to expired; returns whether this call did, and then it is escalated."""
+    swapped = await tx.execute(
+        update(asks)
+        .where(asks.c.id == ask["id"], asks.c.state == "open")
+        .values(state="expired", decided=now)
+    )
+    if swapped.rowcount != 1:
+        return False
+    entry = Entry(kind="expired", actor="clock", subject=f"ask {ask['id']}", incident=ask["incident"])
+    await append(tx, now, entry)
+    await tell(
+        tx, now, key=f"expired/{ask['id']}", audience="escalation", incident=ask["incident"], loud=True,
+        subject=f"{ask['incident']}: nobody decided ask {ask['id']} in time; nothing was done",
+        body="It was not approved by waiting. Decide what to do about the incident now.",
+    )
+    await bump(tx, ask["incident"])
+    return True
+
+
+async def paused(tx: Transaction) -> str | None:
+    """Why nothing new may be done at the moment, if so."""
+    row = (await tx.execute(select(settings_now).where(settings_now.c.name == "paused"))).one_or_none()
+    if row is None or not row.value.get("paused"):
+        return None
+    return f"the runner is paused by {row.value.get('by')}: {row.value.get('reason')}"
+
+
+async def bump(tx: Transaction, incident: str) -> None:
+    """Note that something about *incident* changed, so that its workflow is made to look."""
+    await tx.execute(
+        update(incidents).where(incidents.c.id == incident).values(revision=incidents.c.revision + 1)
+    )
+
+
+def _row(key: str, run: Run, batch: Batch, plan: Plan, now: datetime) -> dict[str, Any]:
+    return {
+        "key": key,
+        "run": run.id,
+        "asked_for": batch.digest,
+        "plan": plan.model_dump(mode="json"),
+        "digest": plan.digest,
+        "state": "planned",
+        "planned": now,
+        "said": "",
+    }

@@ -1,0 +1,195 @@
+"""Undoing: when the last hold has ended, a resource falls back to what was found before the first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from temporalio import activity
+
+from responder.audit import Entry, append
+from responder.contract import Action, Found, Request, Resource
+from responder.errors import Unreachable
+from responder.store.database import Transaction
+from responder.store.tables import holds, incidents, resources
+from responder.verbs.context import Context, heartbeats
+from responder.verbs.enforcing import enforce, live_holds
+from responder.verbs.telling import tell
+from responder.workflows.wire import LeaseStart, Lifted
+
+_CLAIM = timedelta(seconds=45)  # longer than any one command at an enforcement point may take
+_CLAIMED_BY_ANOTHER = timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class _Claimed:
+    """A resource that this worker alone undoes now."""
+
+    row: Mapping[str, Any]
+    last: Mapping[str, Any]
+    incidents: tuple[str, ...]
+
+
+class Lifting:
+    """The verb `lift`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @activity.defn(name="lift")
+    async def lift(self, start: LeaseStart) -> Lifted:
+        """Undo what nothing holds any more, by the store's rows and clock; else say until when."""
+        async with heartbeats():
+            return await lift(self._context, start.resource)
+
+
+async def lift(context: Context, name: str) -> Lifted:
+    """
+    Undo *name* if its last hold has ended.
+
+    Raises `Unreachable` when the point does not answer or reads back as something else; the
+    resource stays `lifting` then, and is tried again. What a colleague changed meanwhile is not
+    trampled: it is left alone, as `disputed`, and people are told.
+    """
+    now = context.store.now()
+    async with context.store.transaction() as tx:
+        claimed = await _claim(context, tx, name, now)
+    if isinstance(claimed, Lifted):
+        if not claimed.over:
+            await enforce(context, name)  # one of several holds may have ended
+        return claimed
+    try:
+        await _undo(context, claimed)
+    finally:
+        async with context.store.transaction() as tx:
+            await tx.execute(
+                update(resources)
+                .where(resources.c.name == name, resources.c.claimed_by == context.worker)
+                .values(claimed_by=None, claimed_until=None)
+            )
+    return Lifted(over=True)
+
+
+async def _claim(context: Context, tx: Transaction, name: str, now: datetime) -> _Claimed | Lifted:
+    query = select(resources).where(resources.c.name == name).with_for_update()
+    row = (await tx.execute(query)).mappings().one_or_none()
+    if row is None or row["state"] in ("clear", "disputed"):
+        return Lifted(over=True)
+    live = await live_holds(tx, name, now)
+    if live and row["state"] == "held":
+        ends = [hold["until"] for hold in live]
+        return Lifted(until=None if None in ends else max(ends))
+    ended = (
+        await tx.execute(select(holds).where(holds.c.resource == name).order_by(holds.c.taken.desc()))
+    ).mappings().all()
+    open_now = tuple(hold for hold in ended if hold["ended"] is None)
+    await tx.execute(
+        update(holds)
+        .where(holds.c.resource == name, holds.c.ended.is_(None), holds.c.until <= now)
+        .values(ended=holds.c.until, ended_by="time")
+    )
+    claim = await tx.execute(
+        update(resources)
+        .where(
+            resources.c.name == name,
+            or_(resources.c.claimed_until.is_(None), resources.c.claimed_until < now),
+        )
+        .values(state="lifting", claimed_by=context.worker, claimed_until=now + _CLAIM)
+    )
+    if claim.rowcount != 1:
+        return Lifted(until=now + _CLAIMED_BY_ANOTHER)
+    about = tuple(dict.fromkeys(hold["incident"] for hold in (open_now or ended[:1])))
+    if row["state"] == "held":
+        by = sorted({hold["ended_by"] or "time" for hold in ended})
+        for incident in about:
+            entry = Entry(
+                kind="undo", actor="lease", subject=name, incident=incident,
+                data={"to": row["base"], "ended_by": list(by)},
+            )
+            await append(tx, now, entry)
+    return _Claimed(row, ended[0], about)
+
+
+async def _undo(context: Context, claimed: _Claimed) -> None:
+    row, now = claimed.row, context.store.now()
+    action = context.kinds.action(Request.model_validate(claimed.last["request"]))
+    resource = context.provision.resolve(action).get(row["point"])
+    if resource is None:
+        await _unreached(context, claimed, f"{row['point']} is no longer configured")
+        raise Unreachable(f"{row['name']}: {row['point']} is no longer configured; it stays as it is")
+    try:
+        said = await _fall_back(action, resource, row, now)
+    except Unreachable as error:
+        await _unreached(context, claimed, error.message)
+        raise
+    async with context.store.transaction() as tx:
+        settled = await tx.execute(
+            update(resources)
+            .where(resources.c.name == row["name"], resources.c.claimed_by == context.worker)
+            .values(
+                state="disputed" if said else "clear", said=said, outcome="verified", checked=now,
+                wanted=None, until=None, attempts=0, next_try=None,
+            )
+        )
+        if settled.rowcount != 1:
+            raise Unreachable(f"{row['name']}: another worker took over its undo")
+        for incident in claimed.incidents:
+            entry = Entry(
+                kind="disputed" if said else "undone", actor="lease", subject=row["name"],
+                incident=incident, data={"said": said} if said else {"to": row["base"]},
+            )
+            await append(tx, context.store.now(), entry)
+            if said:
+                await tell(
+                    tx, now, key=f"disputed/{row['name']}/{now.isoformat()}", audience="security",
+                    incident=incident, loud=True, subject=f"{incident}: left alone {row['name']}", body=said,
+                )
+            await tx.execute(
+                update(incidents)
+                .where(incidents.c.id == incident)
+                .values(revision=incidents.c.revision + 1)
+            )
+
+
+async def _fall_back(
+    action: Action[Any], resource: Resource[Any], row: Mapping[str, Any], now: datetime
+) -> str:
+    """Bring the point to its base. Returns why not, if somebody else's change is there."""
+    found: Found[Any] = await resource.read()
+    if not row["base_known"]:
+        return ""  # never reached, so never written
+    state = action.state()
+    base = state.validate_python(row["base"])
+    expires = row["base_expires"]
+    if expires is not None and expires <= now:
+        base, expires = action.lapsed(base), None
+    if found.state == base and (found.expires is None or expires is not None):
+        return ""
+    ours = (row["wanted"], state.dump_python(action.desired(base), mode="json"))
+    if found.state != base and state.dump_python(found.state, mode="json") not in ours:
+        return (
+            f"expected {row['wanted']!r} but found {found.state!r}: somebody changed it since; "
+            "it was left as it is, and nothing of ours will end it"
+        )
+    await resource.write(base, key=f"undo/{row['name']}", until=expires, tag="")
+    if (back := await resource.read()).state != base:
+        raise Unreachable(f"{row['name']}: undid to {base!r} but read back {back.state!r}; trying again")
+    return ""
+
+
+async def _unreached(context: Context, claimed: _Claimed, said: str) -> None:
+    """Note, once an hour, that something stays contained because its point does not answer."""
+    now = context.store.now()
+    async with context.store.transaction() as tx:
+        await tx.execute(
+            update(resources)
+            .where(resources.c.name == claimed.row["name"])
+            .values(said=said[:2000], checked=now, attempts=resources.c.attempts + 1)
+        )
+        for incident in claimed.incidents:
+            await tell(
+                tx, now, key=f"unlifted/{claimed.row['name']}/{now:%Y%m%d%H}", audience="security",
+                incident=incident, loud=True, subject=f"{incident}: cannot undo {claimed.row['name']} yet",
+                body=f"{said}. It is tried again until it works.",
+            )

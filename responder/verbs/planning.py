@@ -1,0 +1,165 @@
+"""Planning: read the world, see what would change, and have policy rule on it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from responder.contract import Action, Found, Request, Resource
+from responder.errors import Unreachable
+from responder.incident import Indicators
+from responder.plan import Blast, Change, Plan, PointPlan
+from responder.policy.judge import Case, Policy, judge
+from responder.policy.tiers import Ruling, Tier
+from responder.store.database import Transaction
+from responder.store.tables import holds
+from responder.verbs.context import Context
+from responder.verbs.recognising import Run
+
+_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One action with its enforcement points as they were found; None is unknown."""
+
+    request: Request
+    action: Action[Any]
+    resources: Mapping[str, Resource[Any]]
+    found: Mapping[str, Found[Any] | None]
+
+
+async def see(context: Context, requests: Sequence[Request]) -> list[Seen]:
+    """Read every enforcement point of every action, at once; a silent point is unknown."""
+    actions = [context.kinds.action(request) for request in requests]
+    resolved = [context.provision.resolve(action) for action in actions]
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(resource: Resource[Any]) -> Found[Any] | None:
+        async with gate:
+            try:
+                return await resource.read()
+            except Unreachable:
+                return None
+
+    names = [(i, point) for i, points in enumerate(resolved) for point in points]
+    found = await asyncio.gather(*(read(resolved[i][point]) for i, point in names))
+    by_action: list[dict[str, Found[Any] | None]] = [{} for _ in actions]
+    for (i, point), state in zip(names, found, strict=True):
+        by_action[i][point] = state
+    return [
+        Seen(request=r, action=a, resources=p, found=f)
+        for r, a, p, f in zip(requests, actions, resolved, by_action, strict=True)
+    ]
+
+
+def readings(seen: Sequence[Seen]) -> dict[str, Found[Any]]:
+    """What was found at each resource that answered, by the resource's name."""
+    return {
+        one.resources[point].name: found
+        for one in seen
+        for point, found in one.found.items()
+        if found is not None
+    }
+
+
+async def used_lately(tx: Transaction, now: datetime) -> dict[str, int]:
+    """How many changes of each kind began in the last hour: what budgets are counted in."""
+    query = (
+        select(holds.c.kind, func.count(func.distinct(holds.c.step + holds.c.summary)))
+        .where(holds.c.taken > now - timedelta(hours=1))
+        .group_by(holds.c.kind)
+    )
+    return {kind: count for kind, count in (await tx.execute(query)).all()}
+
+
+def draw(
+    policy: Policy,
+    run: Run,
+    step: int,
+    seen: Sequence[Seen],
+    *,
+    used: Mapping[str, int],
+    now: datetime,
+) -> Plan:
+    """The plan: what would change at every point, and what policy says of it."""
+    cases = [
+        Case(
+            kind=one.request.kind,
+            summary=str(one.action),
+            tier=one.action.tier,
+            lasts=one.action.lasts,
+            reversible=one.action.reversible,
+            touches=one.action.touches(),
+        )
+        for one in seen
+    ]
+    priority = run.incident.priority
+    verdicts = judge(policy, cases, priority=priority, indicators=run.whole, used=used)
+    changes = []
+    for one, case, verdict in zip(seen, cases, verdicts, strict=True):
+        ruling, reason = verdict.ruling, verdict.reason
+        if not one.resources:
+            ruling = Ruling.REFUSE
+            reason = f"no enforcement point is configured for {one.request.kind}: not contained"
+        changes.append(
+            Change(
+                request=one.request,
+                summary=case.summary,
+                points=tuple(_point(one, name) for name in one.resources),
+                lasts=one.action.lasts,
+                reversible=one.action.reversible,
+                tier=verdict.tier,
+                ruling=ruling,
+                reason=reason,
+            )
+        )
+    touches = Indicators()
+    for case in cases:
+        touches = touches | case.touches
+    protected = {asset.name for asset in policy.assets if asset.protected}
+    blast = Blast(
+        hosts=len(touches.hosts),
+        networks=len(touches.networks),
+        accounts=len(touches.accounts),
+        protected=tuple(h for h in touches.hosts if h in protected),
+    )
+    rulings = [change.ruling for change in changes]
+    ruling = next(r for r in (Ruling.REFUSE, Ruling.ASK, Ruling.ALLOW) if r in rulings)
+    return Plan(
+        incident=run.incident.id,
+        run=run.id,
+        step=step,
+        playbook=run.playbook,
+        code=run.code,
+        changes=tuple(changes),
+        touches=touches,
+        blast=blast,
+        tier=max((change.tier for change in changes), key=lambda tier: Tier(tier).rank),
+        ruling=ruling,
+        reason="; ".join(
+            f"{change.summary}: {change.reason}" for change in changes if change.ruling is ruling
+        ),
+        policy=policy.version,
+        at=now,
+    )
+
+
+def _point(seen: Seen, name: str) -> PointPlan:
+    resource, found = seen.resources[name], seen.found[name]
+    if found is None:
+        return PointPlan(point=name, resource=resource.name, known=False)
+    state = seen.action.state()
+    before = state.dump_python(found.state, mode="json")
+    after = state.dump_python(seen.action.desired(found.state), mode="json")
+    return PointPlan(
+        point=name,
+        resource=resource.name,
+        before=before,
+        expires=found.expires,
+        after=after,
+        changes=before != after,
+    )

@@ -1,0 +1,82 @@
+"""Calling a verb from a workflow: the one place that knows about retries and timeouts."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from responder.errors import errors_as_raised
+from responder.workflows.wire import (
+    Announcement,
+    Answer,
+    Batch,
+    Done,
+    Ending,
+    Inquiry,
+    LeaseStart,
+    Lifted,
+    Nothing,
+    Standing,
+)
+
+Arg = TypeVar("Arg", bound=BaseModel)
+Out = TypeVar("Out", bound=BaseModel)
+
+_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30)
+)
+
+
+@dataclass(frozen=True)
+class Verb(Generic[Arg, Out]):
+    """A verb by name, with what it takes and gives: workflows never import what does it."""
+
+    name: str
+    takes: type[Arg]
+    gives: type[Out]
+    longest: timedelta
+    heartbeat: timedelta | None = None
+
+
+DO = Verb("do", Batch, Done, timedelta(minutes=5), heartbeat=timedelta(seconds=4))
+LOOK_UP = Verb("look_up", Inquiry, Answer, timedelta(minutes=5), heartbeat=timedelta(seconds=4))
+LIFT = Verb("lift", LeaseStart, Lifted, timedelta(minutes=2), heartbeat=timedelta(seconds=4))
+ANNOUNCE = Verb("announce", Announcement, Nothing, timedelta(seconds=10))
+CONTAINED = Verb("contained", Nothing, Nothing, timedelta(seconds=10))
+FINISH = Verb("finish", Ending, Nothing, timedelta(seconds=10))
+STAND = Verb("stand", Nothing, Standing, timedelta(seconds=10))
+
+
+async def perform(verb: Verb[Arg, Out], arg: Arg, summary: str) -> Out:
+    """Have a worker do *verb*; it is retried until it answers or says that it never will."""
+    with errors_as_raised():
+        return await workflow.execute_activity(
+            verb.name,
+            arg,
+            result_type=verb.gives,
+            summary=summary[:200],
+            start_to_close_timeout=verb.longest,
+            heartbeat_timeout=verb.heartbeat,
+            retry_policy=_RETRY,
+        )
+
+
+async def perform_here(verb: Verb[Arg, Out], arg: Arg, summary: str) -> Out:
+    """
+    Have this worker do *verb* inside the workflow task: one event instead of six.
+
+    For short reads and writes of the store only; a local activity is done again if its worker
+    dies, so what it does is keyed and idempotent.
+    """
+    with errors_as_raised():
+        return await workflow.execute_local_activity(
+            verb.name,
+            arg,
+            result_type=verb.gives,
+            summary=summary[:200],
+            start_to_close_timeout=verb.longest,
+            retry_policy=_RETRY,
+        )

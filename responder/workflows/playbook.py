@@ -1,0 +1,146 @@
+"""The thin layer over Temporal that every playbook stands on."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, ClassVar, TypeVar
+
+from temporalio import workflow
+
+from responder.contract import Action, Lookup, Request
+from responder.incident import Incident, Priority
+from responder.plan import Receipt
+from responder.workflows.perform import (
+    ANNOUNCE,
+    CONTAINED,
+    DO,
+    FINISH,
+    LOOK_UP,
+    perform,
+    perform_here,
+)
+from responder.workflows.wire import Announcement, Batch, Done, Ending, Inquiry, Nothing
+
+Result = TypeVar("Result")
+Run = Callable[[Any, Incident], Awaitable[None]]
+
+
+class Playbook:
+    """
+    Base class of every playbook: an ordinary Temporal workflow with four more words.
+
+    `do` changes the world, `look_up` reads it, `announce` tells people, and `contained` says that
+    this run's containment is complete. Everything of Temporal stays usable.
+    """
+
+    answers: ClassVar[str]
+    priorities: ClassVar[tuple[Priority, ...]]
+    contain_within: ClassVar[timedelta | None]
+
+    def __init_subclass__(
+        cls,
+        *,
+        answers: str,
+        priorities: tuple[Priority | str, ...] = tuple(Priority),
+        contain_within: timedelta | None = None,
+    ) -> None:
+        super().__init_subclass__()
+        cls.answers = answers
+        cls.priorities = tuple(Priority(p) for p in priorities)
+        cls.contain_within = contain_within
+        run = vars(cls).get("run")
+        if run is None or not inspect.iscoroutinefunction(run):
+            raise TypeError(
+                f"{cls.__name__} has no async run() of its own.\n\n"
+                "A playbook is a Temporal workflow, so it needs:\n\n"
+                "    @workflow.run\n"
+                "    async def run(self, incident: Incident) -> None: ..."
+            )
+        cls.run = _reported(run)  # type: ignore[method-assign]
+
+    def __init__(self) -> None:
+        self._looks = 0
+        self._steps = 0
+        self._said = 0
+        self._one_at_a_time = asyncio.Lock()
+
+    async def run(self, incident: Incident) -> None:
+        """What the playbook does about *incident*."""
+        raise NotImplementedError
+
+    async def look_up(self, lookup: Lookup[Result]) -> Result:
+        """Ask the world a question."""
+        answer = await perform(LOOK_UP, Inquiry(request=Request.of(lookup)), str(lookup))
+        return lookup.result().validate_python(answer.value)
+
+    async def do(self, *actions: Action[Any]) -> list[Receipt]:
+        """
+        Carry out *actions* together, after one approval if policy asks for it.
+
+        Returns a receipt for each, in order; a receipt may be unverified at some enforcement
+        points, which are then tried again for as long as the change is held. Raises `Refused`
+        when policy or a person says no or nobody answers, `Drifted` when the world is no longer
+        what was approved.
+        """
+        if not actions:
+            return []
+        async with self._one_at_a_time:
+            self._steps += 1
+            batch = Batch(step=self._steps, actions=tuple(Request.of(a) for a in actions))
+            summary = "; ".join(str(action) for action in actions)
+            while True:
+                seen = self._looks
+                done = await perform(DO, batch, summary)
+                if done.ask is None:
+                    return list(done.receipts)
+                await self._decision(done, seen, summary)
+
+    async def announce(
+        self, subject: str, body: str = "", *, to: str = "security", loud: bool = False
+    ) -> None:
+        """Tell people; *loud* is for what must not wait until they look."""
+        self._said += 1
+        said = Announcement(number=self._said, audience=to, subject=subject, body=body, loud=loud)
+        await perform_here(ANNOUNCE, said, subject)
+
+    async def contained(self) -> None:
+        """Say that containment is complete: the clock stops once every receipt is verified."""
+        await perform_here(CONTAINED, Nothing(), "containment is complete")
+
+    @workflow.signal
+    def look(self) -> None:
+        """Something in the store changed. Says no more than that, and is believed no more."""
+        self._looks += 1
+
+    async def _decision(self, done: Done, seen: int, summary: str) -> None:
+        """Wait until somebody says look, or the ask's time is up."""
+        workflow.set_current_details(f"**Waiting for approval** `{done.ask}`\n\n{summary}")
+        left = done.expires - workflow.now() if done.expires else None
+        try:
+            await workflow.wait_condition(
+                lambda: self._looks > seen,
+                timeout=None if left is None else max(left, timedelta(seconds=1)),
+                timeout_summary=f"approve by {done.expires:%H:%M:%S} UTC" if done.expires else None,
+            )
+        except TimeoutError:
+            return
+        finally:
+            workflow.set_current_details("")
+
+
+def _reported(run: Run) -> Run:
+    """Wrap *run* so that its end and its failure are written down and announced, not discovered."""
+
+    @functools.wraps(run)
+    async def reported(self: Playbook, incident: Incident) -> None:
+        try:
+            await run(self, incident)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            await perform_here(FINISH, Ending(failed=True, said=said[:2000]), "the playbook failed")
+            raise
+        await perform_here(FINISH, Ending(), "the playbook is done")
+
+    return reported

@@ -1,0 +1,1 @@
+"""Providers against real hosts: what they say they did is what packets then meet."""
