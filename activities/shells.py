@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import contextlib
+import os
 import shlex
+import signal
 import socket
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -64,6 +66,7 @@ class LocalShell:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
             )
         except OSError as error:
             raise Unreachable(f"{words[0]} cannot be started here: {error}") from error
@@ -79,8 +82,7 @@ class LocalShell:
             raise Unreachable(f"{words[0]} did not end within {self._seconds:g} s") from error
         finally:
             if process.returncode is None:
-                process.kill()
-                await process.wait()
+                await _killed(process)
         return Completed(status=status, out=out, err=err)
 
     async def close(self) -> None:
@@ -245,6 +247,19 @@ async def _drained(stream: asyncio.StreamReader | None, program: str) -> str:
             raise _too_much(program)
         chunks.append(chunk)
     return _text(b"".join(chunks))
+
+
+async def _killed(process: asyncio.subprocess.Process) -> None:
+    """End a command and what it started; a daemon that kept its streams is not waited for."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            # asyncio sees no end while there is something left to read.
+            for stream in (process.stdout, process.stderr):
+                while stream is not None and await stream.read(_CHUNK):
+                    pass
+            await process.wait()
 
 
 async def _fed(stream: asyncio.StreamWriter | None, text: str) -> None:

@@ -16,24 +16,26 @@ What can go wrong, by who can put it right.
   x StateError            the state folder cannot be used      the operator -> exit 1
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import ClassVar
-
-from temporalio.exceptions import ActivityError, ApplicationError
 
 
 class ResponderError(Exception):
     """Base of every error this package raises on purpose."""
 
 
-class ActionError(ApplicationError, ResponderError):
-    """An action did not happen, or cannot be shown to have happened."""
+class ActionError(ResponderError):
+    """
+    An action did not happen, or cannot be shown to have happened.
+
+    Crossing an activity's boundary it becomes an `ApplicationError` whose type is the class's name;
+    `workflows.perform` makes it this again, and tells Temporal which of them are worth a retry.
+    """
 
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, type=type(self).__name__, non_retryable=not self.retryable)
+        super().__init__(message)
+        self.message = message
 
 
 class Refused(ActionError):
@@ -84,22 +86,3 @@ class ConfigurationError(ResponderError):
 
 class StateError(ResponderError):
     """The state folder, its database or its keys cannot be used as they are."""
-
-
-@contextmanager
-def errors_as_raised() -> Iterator[None]:
-    """
-    Give a playbook the error that an activity raised, not Temporal's envelope around it.
-
-    Without this, `except Drifted` in a playbook would never match: Temporal hands back an
-    `ActivityError` whose cause is a plain `ApplicationError` that remembers only the type's name.
-    """
-    try:
-        yield
-    except ActivityError as envelope:
-        match envelope.cause:
-            case ApplicationError(type=kind, message=message):
-                for error in ActionError.__subclasses__():
-                    if error.__name__ == kind:
-                        raise error(message) from envelope
-        raise

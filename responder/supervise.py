@@ -113,12 +113,12 @@ class Supervisor:
         """Stop all parts, the worker first, so that it finishes what it has in hand."""
         for child in (self.worker, self.serve):
             await child.stop()
-        if self.temporal is not None:
-            await self.temporal.stop()
-        for watch in self._watches:
+        for watch in self._watches:  # before Temporal, or its end would be mended
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
+        if self.temporal is not None:
+            await self.temporal.stop()
         if self._lock is not None:
             self._lock.close()
 

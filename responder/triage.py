@@ -123,7 +123,10 @@ DEFAULT_RULES: tuple[Rule, ...] = (
                "certificate will expire", "certificate has expired", "certificate is about to"),
         category="certificate_expiry",
     ),
-    Rule(words=("api abuse", "api rate", "api_rate", "anomalous api", "rate limit"), category="api_abuse"),
+    Rule(
+        words=("api abuse", "api rate", "api_rate", "anomalous api", "rate limit"),
+        category="api_abuse",
+    ),
     Rule(
         words=("unusual traffic", "traffic anomaly", "port scan", "portscan", "denial of service",
                "ddos"),

@@ -30,7 +30,7 @@ async def enrol(tx: Transaction, ring: KeyRing, principal: str) -> str:
     await tx.execute(
         insert(factors).values(principal=principal, kind=KIND, secret=sealed, last_step=0, tries=[])
     )
-    return pyotp.TOTP(secret).provisioning_uri(principal, issuer_name="responder")
+    return pyotp.TOTP(secret).provisioning_uri(name=principal, issuer_name="responder")
 
 
 async def enrolled(tx: Transaction, principal: str) -> bool:

@@ -12,6 +12,7 @@ from temporalio.common import (
 )
 from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
 
+from responder.errors import ActionError
 from responder.workflows.perform import STAND, perform_here
 from responder.workflows.wire import IncidentStart, Nothing, RunStart, Standing
 
@@ -44,7 +45,7 @@ def search_attributes(standing: Standing) -> TypedSearchAttributes:
     return TypedSearchAttributes(pairs)
 
 
-@workflow.defn(name="Incident")
+@workflow.defn(name="Incident", failure_exception_types=[ActionError])
 class IncidentWorkflow:
     """
     Keeps an incident moving. The facts are rows in the store; this only says what comes next.

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from responder.errors import ActionError
 from responder.workflows.perform import LIFT, perform
 from responder.workflows.wire import LeaseStart
 
 
-@workflow.defn(name="Lease")
+@workflow.defn(name="Lease", failure_exception_types=[ActionError])
 class LeaseWorkflow:
     """
     Wakes when the last hold on a resource should end, and has it undone if it has.

@@ -1,5 +1,7 @@
 """Calling a verb from a workflow: the one place that knows about retries and timeouts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -7,8 +9,9 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
 
-from responder.errors import errors_as_raised
+from responder.errors import ActionError
 from responder.workflows.wire import (
     Announcement,
     Answer,
@@ -25,8 +28,11 @@ from responder.workflows.wire import (
 Arg = TypeVar("Arg", bound=BaseModel)
 Out = TypeVar("Out", bound=BaseModel)
 
+_ERRORS = {error.__name__: error for error in ActionError.__subclasses__()}
 _RETRY = RetryPolicy(
-    initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30)
+    initial_interval=timedelta(milliseconds=500),
+    maximum_interval=timedelta(seconds=30),
+    non_retryable_error_types=[name for name, error in _ERRORS.items() if not error.retryable],
 )
 
 
@@ -80,3 +86,20 @@ async def perform_here(verb: Verb[Arg, Out], arg: Arg, summary: str) -> Out:
             start_to_close_timeout=verb.longest,
             retry_policy=_RETRY,
         )
+
+
+@contextmanager
+def errors_as_raised() -> Iterator[None]:
+    """
+    Give a playbook the error that an activity raised, not Temporal's envelope around it.
+
+    Without this, `except Drifted` in a playbook would never match: Temporal hands back an
+    `ActivityError` whose cause is an `ApplicationError` that remembers only the type's name.
+    """
+    try:
+        yield
+    except ActivityError as envelope:
+        match envelope.cause:
+            case ApplicationError(type=kind, message=message) if kind in _ERRORS:
+                raise _ERRORS[kind](message) from envelope
+        raise

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError, FailureError
 
 from responder.contract import Action, Lookup, Request
 from responder.incident import Incident, Priority
@@ -140,7 +141,10 @@ def _reported(run: Run) -> Run:
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
             await perform_here(FINISH, Ending(failed=True, said=said[:2000]), "the playbook failed")
-            raise
+            if isinstance(error, FailureError):
+                raise
+            # A plain exception would have Temporal try this task again for ever.
+            raise ApplicationError(said[:2000], type=type(error).__name__) from error
         await perform_here(FINISH, Ending(), "the playbook is done")
 
     return reported

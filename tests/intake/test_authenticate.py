@@ -125,7 +125,9 @@ SHA = hashlib.sha256(BODY).hexdigest()
         ),
         pytest.param(
             GITHUB,
-            github(b"sha256=00, sha256=11".replace(b" ", b"") + b",sha256=" + hexadecimal(OLD_TEXT)),
+            github(
+                b"sha256=00, sha256=11".replace(b" ", b"") + b",sha256=" + hexadecimal(OLD_TEXT)
+            ),
             "72d3162e-cc78-11e3-81ab-4c9367dc0958",
             "hmac",
             1,
@@ -373,9 +375,7 @@ def test_whatever_a_stranger_sends_is_unauthentic_and_nothing_else(
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    place=st.integers(min_value=0, max_value=len(BODY) - 1), flip=st.integers(1, 255)
-)
+@given(place=st.integers(min_value=0, max_value=len(BODY) - 1), flip=st.integers(1, 255))
 def test_one_changed_byte_of_the_body_voids_every_signature(place: int, flip: int) -> None:
     changed = bytearray(BODY)
     changed[place] ^= flip

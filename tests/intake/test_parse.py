@@ -86,7 +86,7 @@ REFUSED: list[Any] = [
     pytest.param(b"[010]", "not JSON", id="leading-zero"),
     pytest.param(b"[1,]", "not JSON", id="trailing-comma"),
     pytest.param(b'{"a": 1}\n{"a": 2}', "Extra data", id="lines"),
-    pytest.param("[１]".encode(), "not JSON", id="full-width-digit"),
+    pytest.param("[\uff11]".encode(), "not JSON", id="full-width-digit"),
 ]
 
 
@@ -126,21 +126,20 @@ def test_any_bytes_are_parsed_or_malformed(body: bytes) -> None:
     assert isinstance(value, dict | list)
 
 
+# Letters of its own: hypothesis takes seconds to list all of Unicode when it runs first.
+LETTERS = st.text(alphabet='aZ0 "\\/\b\n\r\t\x01\x7fé\u2028\u202e漢\U0001f600\U0010ffff[]{}')
+
 WHOLE = st.recursive(
     st.one_of(
         st.none(),
         st.booleans(),
         st.integers(-MOST, MOST),
         st.floats(allow_nan=False, allow_infinity=False),
-        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+        LETTERS,
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
-        st.dictionaries(
-            st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
-            inner,
-            max_size=4,
-        ),
+        st.dictionaries(LETTERS, inner, max_size=4),
     ),
     max_leaves=12,
 )

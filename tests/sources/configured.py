@@ -2,16 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from responder.sources.settings import SourceSettings
 
 ALERTS = Path(__file__).parent.parent / "alerts"
-TOKEN = "a-token-that-is-long-enough"
+TOKEN = "a-token-that-is-long-enough"  # noqa: S105 - nobody's
 BEARER = {"scheme": "bearer", "tokens": [TOKEN]}
 
 
-def source(kind: str, **settings: Any) -> SourceSettings:
+def source(kind: str, **settings: object) -> SourceSettings:
     """A source of this kind, with a bearer token unless said otherwise."""
     return SourceSettings.model_validate({"kind": kind, "auth": BEARER, **settings})
 
@@ -24,7 +23,7 @@ def cases() -> list[Path]:
 
 
 def source_of(case: Path) -> SourceSettings:
-    """The source of a recorded delivery; a generic one keeps its mapping in `<case>.source.json`."""
+    """The source of a recorded delivery; a generic one has its mapping in `<case>.source.json`."""
     beside = case.with_suffix(".source.json")
     settings = json.loads(beside.read_text()) if beside.exists() else {}
     return source(case.parent.name, **settings)
