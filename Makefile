@@ -45,7 +45,8 @@ lock: ## write locks/ again from pyproject.toml; needs uv
 	@PATH="$$PATH:$(CURDIR)/$(BIN)"; set -e; \
 	$(UV_COMPILE) pyproject.toml --all-extras --group build --group dev -o locks/dev.txt; \
 	$(UV_COMPILE) pyproject.toml --extra embedded --group build -c locks/dev.txt -o locks/embedded.txt; \
-	$(UV_COMPILE) pyproject.toml -c locks/dev.txt -o locks/runtime.txt
+	$(UV_COMPILE) pyproject.toml -c locks/dev.txt -o locks/runtime.txt; \
+	$(UV_COMPILE) --group build -c locks/dev.txt -o locks/build.txt
 
 clean: ## remove the environment and everything that was built; state folders stay
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -19,7 +19,9 @@ class Block(Action[bool]):
     d3fend: ClassVar[str] = "D3-ITF"  # Inbound Traffic Filtering
 
     network: Network = Field(description="The network to refuse; one address is a /32 or /128.")
-    lasts: timedelta | None = Field(default=timedelta(hours=24), gt=timedelta(0))
+    lasts: timedelta | None = Field(
+        default=timedelta(hours=24), gt=timedelta(0), description="How long it is held."
+    )
 
     @field_validator("network", mode="before")
     @classmethod

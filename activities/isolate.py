@@ -26,7 +26,9 @@ class Isolate(Action[Filter]):
     d3fend: ClassVar[str] = "D3-NI"  # Network Isolation
 
     host: Name = Field(description="The host's name in the inventory.")
-    lasts: timedelta | None = Field(default=timedelta(hours=8), gt=timedelta(0))
+    lasts: timedelta | None = Field(
+        default=timedelta(hours=8), gt=timedelta(0), description="How long it is held."
+    )
 
     def desired(self, before: Filter) -> Filter:
         return Filter.ISOLATED

@@ -93,8 +93,8 @@ class SSHShell:
     """
     Commands over one kept SSH connection: pinned host key, one key, no agent, no look-up of keys.
 
-    paramiko blocks, so it works in threads; its connections carry many commands at once. TCP_NODELAY
-    is set because without it each command waits for delayed acknowledgements.
+    paramiko blocks, so it works in threads; its connections carry many commands at once.
+    TCP_NODELAY is set because without it each command waits for delayed acknowledgements.
     """
 
     def __init__(
@@ -211,14 +211,12 @@ def _connect(access: OverSSH, seconds: float) -> "paramiko.SSHClient":
 def _run(client: "paramiko.SSHClient", line: str, stdin: str, seconds: float) -> Completed:
     import paramiko  # noqa: PLC0415 - already imported by the connection
 
-    program = line.split()[0]
+    program = line.split(maxsplit=1)[0]
     try:
         into, out, err = client.exec_command(line, timeout=seconds)
-        if stdin:
-            into.write(stdin)
-        into.channel.shutdown_write()
+        _feed(into, stdin)
         said = _read(out.channel, program)
-        complaint = _text(err.read(_MOST_OUTPUT))
+        complaint = err.read(_MOST_OUTPUT).decode(errors="replace")
         status = out.channel.recv_exit_status()
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise Unreachable(f"{program}: {type(error).__name__}: {error}") from error
@@ -227,15 +225,25 @@ def _run(client: "paramiko.SSHClient", line: str, stdin: str, seconds: float) ->
     return Completed(status=status, out=said, err=complaint)
 
 
+def _feed(into: "paramiko.ChannelFile", text: str) -> None:
+    """Say *text* to a command; one that ends without listening is not at fault."""
+    try:
+        if text:
+            into.write(text)
+        into.channel.shutdown_write()
+    except OSError:
+        if not into.channel.closed:
+            raise
+
+
 def _read(channel: "paramiko.Channel", program: str) -> str:
     chunks: list[bytes] = []
     size = 0
     while chunk := channel.recv(_CHUNK):
         size += len(chunk)
-        if size > _MOST_OUTPUT:
-            raise _too_much(program)
+        _check(size, program)
         chunks.append(chunk)
-    return _text(b"".join(chunks))
+    return b"".join(chunks).decode(errors="replace")
 
 
 async def _drained(stream: asyncio.StreamReader | None, program: str) -> str:
@@ -243,10 +251,9 @@ async def _drained(stream: asyncio.StreamReader | None, program: str) -> str:
     size = 0
     while stream is not None and (chunk := await stream.read(_CHUNK)):
         size += len(chunk)
-        if size > _MOST_OUTPUT:
-            raise _too_much(program)
+        _check(size, program)
         chunks.append(chunk)
-    return _text(b"".join(chunks))
+    return b"".join(chunks).decode(errors="replace")
 
 
 async def _killed(process: asyncio.subprocess.Process) -> None:
@@ -272,12 +279,9 @@ async def _fed(stream: asyncio.StreamWriter | None, text: str) -> None:
     stream.close()
 
 
-def _too_much(program: str) -> Unreachable:
-    return Unreachable(f"{program} printed more than {_MOST_OUTPUT} bytes")
-
-
-def _text(said: bytes) -> str:
-    return said.decode(errors="replace")
+def _check(size: int, program: str) -> None:
+    if size > _MOST_OUTPUT:
+        raise Unreachable(f"{program} printed more than {_MOST_OUTPUT} bytes")
 
 
 def open_shell(access: Access) -> Shell:

@@ -12,7 +12,7 @@ from responder import Incident, Playbook, Priority, Refused
 
 
 @workflow.defn
-class AuthenticationAttack(Playbook, answers="authentication_attack", priorities=("P1", "P2", "P3")):
+class AuthenticationAttack(Playbook, answers="authentication_attack"):
     """Shut out where it comes from, tell the team, keep who was connected; at P1 and P2 ask to isolate."""
 
     @workflow.run

@@ -15,7 +15,7 @@ from responder.policy.sla import Clock
 from responder.policy.tiers import Tier
 from responder.standing.clocks import meet
 from responder.store import Store, Transaction
-from responder.store.tables import asks, holds, incidents
+from responder.store.tables import asks, holds, incidents, runs
 from responder.verbs.doing import bump
 
 
@@ -67,6 +67,11 @@ async def close(
             update(asks)
             .where(asks.c.incident == incident_id, asks.c.state == "open")
             .values(state="denied", decided=now)
+        )
+        await tx.execute(
+            update(runs)
+            .where(runs.c.incident == incident_id, runs.c.closed.is_(None))
+            .values(closed=now, state="ended", said=f"the incident was closed: {resolution}")
         )
         entry = Entry(
             kind="closed", actor=person.name, subject=incident_id, incident=incident_id,

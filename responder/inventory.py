@@ -15,9 +15,9 @@ Address = IPv4Address | IPv6Address
 class OverSSH(Frozen):
     """A Linux host that is reached over SSH."""
 
-    via: Literal["ssh"] = "ssh"
+    via: Literal["ssh"] = Field(default="ssh", description="Over SSH.")
     address: str = Field(description="Host name or address of its sshd.")
-    port: int = Field(default=22, ge=1, le=65535)
+    port: int = Field(default=22, ge=1, le=65535, description="The port of its sshd.")
     user: str = Field(default="root", description="The account to sign in as.")
     key_file: Path = Field(description="The private key (OpenSSH format) to sign in with.")
     host_key: str = Field(
@@ -30,7 +30,7 @@ class OverSSH(Frozen):
 class Local(Frozen):
     """Commands run on this machine, behind an optional prefix such as `ip netns exec demo`."""
 
-    via: Literal["local"] = "local"
+    via: Literal["local"] = Field(default="local", description="On this machine.")
     prefix: tuple[str, ...] = Field(default=(), description="Words put before each command.")
 
 
@@ -58,25 +58,27 @@ class Host(Frozen):
 class NftablesPoint(Frozen):
     """A Linux firewall with nftables."""
 
-    kind: Literal["nftables"] = "nftables"
+    kind: Literal["nftables"] = Field(default="nftables", description="A Linux firewall.")
     name: Name = Field(description="The point's name, as shown in plans.")
     access: Access = Field(description="How to reach the firewall.")
-    table: str = Field(default="responder", pattern=r"^[a-z][a-z0-9_]{0,30}$")
+    table: str = Field(
+        default="responder", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="Our own table there."
+    )
     nft: str = Field(default="/usr/sbin/nft", description="The nft binary there.")
 
 
 class Consumer(Frozen):
     """A firewall that polls the blocklist feed."""
 
-    name: Name
+    name: Name = Field(description="Who polls, as shown in plans.")
     token: SecretStr = Field(description="What it sends as `Authorization: Bearer …`.")
 
 
 class FeedPoint(Frozen):
     """The blocklist feed: contained there means polled by every consumer since the change."""
 
-    kind: Literal["feed"] = "feed"
-    name: Name = Field(default="feed")
+    kind: Literal["feed"] = Field(default="feed", description="A list that firewalls poll.")
+    name: Name = Field(default="feed", description="It is served at `/feeds/<name>.txt`.")
     consumers: tuple[Consumer, ...] = Field(default=(), description="Who polls it.")
 
 
@@ -97,9 +99,13 @@ class Isolation(Frozen):
 class Inventory(Frozen):
     """Everything that is ours."""
 
-    hosts: tuple[Host, ...] = ()
-    points: tuple[Point, ...] = (FeedPoint(),)
-    isolation: Isolation = Isolation()
+    hosts: tuple[Host, ...] = Field(default=(), description="Machines of ours.")
+    points: tuple[Point, ...] = Field(
+        default=(FeedPoint(),), description="Where addresses are blocked: every point, each alone."
+    )
+    isolation: Isolation = Field(
+        default=Isolation(), description="What an isolated host may still talk to."
+    )
 
     def host(self, name: str) -> Host | None:
         """The host of this name or alias."""

@@ -81,6 +81,13 @@ class Plan(Frozen):
         return digest_of(material(self))
 
     @property
+    def refused(self) -> str:
+        """Which of its actions policy refused, and why; empty if none."""
+        return "; ".join(
+            f"{c.summary}: {c.reason}" for c in self.changes if c.ruling is Ruling.REFUSE
+        )
+
+    @property
     def summary(self) -> str:
         """All its actions in one sentence."""
         return "; ".join(change.summary for change in self.changes) or "nothing to change"
@@ -115,6 +122,7 @@ class Receipt(Frozen):
     summary: str
     points: tuple[PointReceipt, ...]
     until: datetime | None = None
+    refused: str = Field(default="", description="Why policy refused it, if it did.")
 
     @property
     def verified(self) -> bool:

@@ -10,7 +10,7 @@ import secrets
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 
 from responder.audit import Entry, append
 from responder.store import Store
@@ -25,6 +25,7 @@ NUDGE_EVERY = timedelta(milliseconds=250)
 _ONCE_A_SECOND = timedelta(seconds=1)
 _NUDGE_AGAIN = timedelta(seconds=10)
 _STUCK = timedelta(seconds=90)
+_BEING_STARTED = timedelta(seconds=2)
 
 
 class Nudger:
@@ -53,7 +54,11 @@ class Nudger:
             behind = (
                 await tx.execute(
                     select(incidents.c.id, incidents.c.revision)
-                    .where(incidents.c.revision > incidents.c.seen_revision)
+                    .where(
+                        incidents.c.revision > incidents.c.seen_revision,
+                        # What was opened just now is being started by the drain that opened it.
+                        or_(incidents.c.seen_revision > 0, incidents.c.opened < now - _BEING_STARTED),
+                    )
                     .limit(500)
                 )
             ).all()

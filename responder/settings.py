@@ -8,10 +8,10 @@ file over the defaults; `responder config show --origin` says which one did.
 import getpass
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -31,6 +31,9 @@ from responder.sources.settings import SourceSettings
 from responder.triage import Triage
 
 FILE = "responder.yaml"
+SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+# Where a secret may stand: a fault there says what is wrong, and not what was found.
+_SECRETIVE = frozenset({"sources", "mail", "inventory", "temporal", "store"})
 
 
 class Api(Frozen):
@@ -78,11 +81,11 @@ class Mail(Frozen):
     """Where messages to people are mailed."""
 
     host: str = Field(description="The SMTP server.")
-    port: int = Field(default=587, ge=1, le=65535)
+    port: int = Field(default=587, ge=1, le=65535, description="The SMTP server's port.")
     sender: str = Field(description="The From address.")
     starttls: bool = Field(default=True, description="Refuse to send without TLS.")
-    user: str | None = None
-    password: SecretStr | None = None
+    user: str | None = Field(default=None, description="Whom to sign in as; none: nobody.")
+    password: SecretStr | None = Field(default=None, description="The password of `user`.")
 
 
 class Log(Frozen):
@@ -91,7 +94,9 @@ class Log(Frozen):
     form: Literal["auto", "console", "json"] = Field(
         default="auto", description="Coloured for a person, JSON for a machine; auto looks at the terminal."
     )
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is said."
+    )
 
 
 class Settings(BaseSettings):
@@ -131,7 +136,7 @@ class Settings(BaseSettings):
         default=Policy().budgets, description="Changes of each kind that may begin in an hour."
     )
     people: tuple[Person, ...] = Field(default=(), description="Who may do what.")
-    sources: dict[str, SourceSettings] = Field(default={}, description="Who may send alerts.")
+    sources: dict[SourceName, SourceSettings] = Field(default={}, description="Who may send alerts.")
     triage: Triage = Field(default=Triage(), description="What an alert means.")
     mail: Mail | None = Field(default=None, description="None: messages go to the log only.")
     log: Log = Log()
@@ -230,7 +235,8 @@ def read_settings(**flags: Any) -> Settings:  # noqa: ANN401 - any setting
 def fault(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     """One fault in one line: which setting, what is wrong, what was found."""
     where = ".".join(str(part) for part in error["loc"])
-    found = "" if error["type"] == "missing" else f"; found {str(error['input'])[:80]!r}"
+    quiet = error["type"] == "missing" or not error["loc"] or error["loc"][0] in _SECRETIVE
+    found = "" if quiet else f"; found {str(error['input'])[:80]!r}"
     if error["type"] == "extra_forbidden":
         return f"{where}: no such setting{found}"
     return f"{where}: {error['msg']}{found}"

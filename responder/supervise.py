@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 _STOP_SECONDS = 10.0
 _SETTLED_SECONDS = 30.0
 _LONGEST_WAIT = 10.0
-_READY_SECONDS = 30.0
+_READY_SECONDS = 90.0  # generous: a child that only ends is noticed long before
 
 
 class Child:
@@ -107,7 +107,7 @@ class Supervisor:
             adopted = await self.temporal.start()
             log.info("temporal_ready", ui=self.temporal.ui, adopted=adopted)
             self._watches.append(asyncio.create_task(self._watch_temporal(self.temporal)))
-        await self._until_answering("/readyz")
+        await self._until_answering("/readyz?worker=true")
 
     async def stop(self) -> None:
         """Stop all parts, the worker first, so that it finishes what it has in hand."""

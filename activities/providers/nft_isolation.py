@@ -82,7 +82,9 @@ class NftIsolation:
             await self._end_flows()
             renewed = await self._renew(until, comment)
         if not renewed:
-            raise Unreachable(f"{self.name}: the isolation ended before it was confirmed; it is open")
+            raise Unreachable(
+                f"{self.name}: the isolation ended before it was confirmed; it is open"
+            )
 
     async def _look(self) -> _Look:
         said = await self._shell.run(self._nft, "-j", "list", "table", *_TABLE.split())
@@ -138,6 +140,7 @@ class NftIsolation:
         ]
         for hook in _HOOKS:
             chain = f"{_TABLE} {hook}"
+            hooked = f"type filter hook {hook} priority {_PRIORITY}; policy accept;"
             rules = [
                 *allowed[hook],
                 _NEIGHBOURS,
@@ -145,8 +148,7 @@ class NftIsolation:
                 "counter drop",
             ]
             lines += [
-                f"add chain {chain} "
-                f"{{ type filter hook {hook} priority {_PRIORITY}; policy accept; }}",
+                f"add chain {chain} {{ {hooked} }}",
                 f"flush chain {chain}",
                 *(f"add rule {chain} {rule}" for rule in rules),
             ]

@@ -30,7 +30,7 @@ _ABSENT = re.compile(
 # Flows that were open are ended as well: dropped packets only stall them, and they would resume.
 _ADD_AND_END_FLOWS = """\
 "$1" -f - || exit
-{ ss -tuK dst "$2"; conntrack -D -s "$2"; conntrack -D -d "$2"; } >/dev/null 2>&1
+{ ss -tuK dst "$2" & conntrack -D -s "$2" & conntrack -D -d "$2"; wait; } >/dev/null 2>&1
 true
 """
 
@@ -40,9 +40,7 @@ class NftablesBlock:
 
     expires_by_itself = True
 
-    def __init__(
-        self, shell: Shell, network: Network, *, point: str, table: str, nft: str
-    ) -> None:
+    def __init__(self, shell: Shell, network: Network, *, point: str, table: str, nft: str) -> None:
         self._shell = shell
         self._network = network
         self._table = f"inet {table}"
@@ -93,13 +91,12 @@ class NftablesBlock:
             f"add {self._where} {{ {self._element}{timed}{comment} }}\n"
         )
         # With its prefix even if single: ss takes the end of a bare IPv6 address for a port.
-        words = ("sh", "-c", _ADD_AND_END_FLOWS, "sh", self._nft, str(self._network))
+        words = ("sh", "-c", _ADD_AND_END_FLOWS, "sh", self._nft, name_of(self._network))
         return await self._shell.run(*words, stdin=script)
 
     async def _remove(self) -> None:
         script = (
-            f"add {self._where} {{ {self._element} }}\n"
-            f"delete {self._where} {{ {self._element} }}\n"
+            f"add {self._where} {{ {self._element} }}\ndelete {self._where} {{ {self._element} }}\n"
         )
         said = await self._shell.run(self._nft, "-f", "-", stdin=script)
         if said.status and not is_absent(said):
@@ -118,9 +115,9 @@ class NftablesBlock:
         ]
         for hook, side in (("prerouting", "saddr"), ("output", "daddr")):
             chain = f"{self._table} {self._set}_{hook}"
+            hooked = f"type filter hook {hook} priority {_PRIORITY}; policy accept;"
             lines += [
-                f"add chain {chain} "
-                f"{{ type filter hook {hook} priority {_PRIORITY}; policy accept; }}",
+                f"add chain {chain} {{ {hooked} }}",
                 f"flush chain {chain}",
                 f"add rule {chain} {word} {side} {mask}@{self._set} counter drop",
             ]

@@ -47,8 +47,12 @@ async def healthz() -> Row:
 
 
 @router.get("/readyz")
-async def readyz(served: Served) -> Response:
-    """Whether deliveries are taken in (the store answers) and worked on (Temporal answers)."""
+async def readyz(served: Served, *, worker: bool = False) -> Response:
+    """
+    Whether deliveries are taken in (the store answers) and handed on (Temporal answers).
+
+    With `worker`, also whether somebody carries them out; taking in does not depend on that.
+    """
     found: dict[str, str] = {}
     try:
         async with served.store.reading() as tx:
@@ -58,6 +62,8 @@ async def readyz(served: Served) -> Response:
         found["store"] = f"{type(error).__name__}"
     found["temporal"] = "ok" if await until_there(served.link.client, 1.0) else "no answer"
     found["reconciled"] = "ok" if served.reconciler.rounds else "not yet"
+    if worker and found["temporal"] == "ok":
+        found["worker"] = "ok" if await served.link.has_worker() else "none"
     good = all(value == "ok" for value in found.values())
     return JSONResponse(found, 200 if good else 503)
 

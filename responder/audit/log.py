@@ -9,6 +9,7 @@ from sqlalchemy import insert, select, update
 
 from responder.incident import Frozen
 from responder.store.database import Transaction
+from responder.store.rows import insert_new
 from responder.store.tables import audit, audit_head
 
 GENESIS = "0" * 64
@@ -48,8 +49,12 @@ async def append(tx: Transaction, at: datetime, *entries: Entry) -> None:
     """
     if not entries:
         return
-    head = (await tx.execute(select(audit_head).with_for_update())).one_or_none()
-    seq, previous = (head.seq, head.digest) if head else (0, GENESIS)
+    locked = select(audit_head).with_for_update()
+    head = (await tx.execute(locked)).one_or_none()
+    if head is None:  # only ever for the first entry; of several first writers one makes it
+        await insert_new(tx, audit_head, {"id": 1, "seq": 0, "digest": GENESIS})
+        head = (await tx.execute(locked)).one()
+    seq, previous = head.seq, head.digest
     rows = []
     for entry in entries:
         seq += 1
@@ -59,8 +64,7 @@ async def append(tx: Transaction, at: datetime, *entries: Entry) -> None:
         )
         previous = digest
     await tx.execute(insert(audit), rows)
-    move = {"seq": seq, "digest": previous}
-    await tx.execute(update(audit_head).values(move) if head else insert(audit_head).values(id=1, **move))
+    await tx.execute(update(audit_head).values(seq=seq, digest=previous))
 
 
 async def tail(tx: Transaction, count: int, *, incident: str | None = None) -> list[dict[str, JsonValue]]:

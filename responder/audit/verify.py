@@ -46,8 +46,10 @@ async def verify(store: Store) -> tuple[int, Fault | None]:
                 held, previous = row.seq, row.digest
             if len(rows) < _PAGE:
                 break
-        head = (await tx.execute(select(audit_head))).one_or_none()
-    ends = (head.seq, head.digest) if head else (0, GENESIS)
+        heads = (await tx.execute(select(audit_head))).all()
+    if len(heads) > 1:
+        return held, Fault(seq=held, why=f"is followed by {len(heads)} heads, and there is only one")
+    ends = (heads[0].seq, heads[0].digest) if heads else (0, GENESIS)
     if ends[0] > held:
         return held, Fault(seq=held + 1, why=f"is missing; the log should end with entry {ends[0]}")
     if ends != (held, previous):

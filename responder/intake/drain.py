@@ -86,8 +86,22 @@ class Drain:
                 standing = await stand(tx, self._kinds, self._policy, incident, self._store.now())
                 if standing is not None:
                     standings[incident] = standing
-        await asyncio.gather(*(self._start(i, s, opened[i]) for i, s in standings.items()))
+            # Until Temporal has it, an incident counts as unseen: the nudger starts what this
+            # process, should it die here, has not.
+            unseen = update(incidents).where(incidents.c.id.in_(opened))
+            if opened:
+                await tx.execute(unseen.values(seen_revision=0))
+        begun = await asyncio.gather(*(self._start(i, s, opened[i]) for i, s in standings.items()))
+        if any(begun):
+            async with self._store.transaction() as tx:
+                for incident, started in zip(standings, begun, strict=True):
+                    if started:
+                        await self._seen(tx, incident, standings[incident].revision)
         return len(rows)
+
+    async def _seen(self, tx: Transaction, incident: str, revision: int) -> None:
+        this = update(incidents).where(incidents.c.id == incident, incidents.c.seen_revision < revision)
+        await tx.execute(this.values(seen_revision=revision))
 
     async def _take(
         self,
@@ -106,8 +120,13 @@ class Drain:
         if claimed.rowcount != 1:
             return  # another `serve` took it
         if found is not None:
+            if said:
+                await tell(
+                    tx, now, key=f"faults/{row['id']}", audience="security", body=said,
+                    subject=f"Parts of a delivery of {row['source']} could not be read",
+                )
             for alert in found:
-                await self._openings.take(tx, row, alert, now, opened)
+                await self._openings.take(tx, row, alert, now, opened, self._sources[row["source"]].kind)
             return
         entry = Entry(
             kind="quarantined", actor=row["source"], subject=f"delivery {row['id']}",
@@ -119,14 +138,13 @@ class Drain:
             subject=f"A delivery of {row['source']} cannot be read and is kept aside",
         )
 
-    async def _start(self, incident: str, standing: Standing, summary: str) -> None:
+    async def _start(self, incident: str, standing: Standing, summary: str) -> bool:
         try:
             await self._link.start_incident(incident, standing, summary)
         except Exception as error:  # noqa: BLE001 - Temporal is away: the nudger starts it later
             log.warning("incident_not_started_yet", incident=incident, error=str(error)[:200])
-            async with self._store.transaction() as tx:
-                this = update(incidents).where(incidents.c.id == incident)
-                await tx.execute(this.values(seen_revision=0))
+            return False
+        return True
 
     def _open(self, row: Mapping[str, Any]) -> tuple[list[Alert] | None, str]:
         """A delivery's alerts, or None and why it can never be used."""
@@ -136,7 +154,7 @@ class Drain:
             return None, f"source {name!r} is no longer configured"
         try:
             body = self._ring.open_whole(row["body"], purpose=f"{PURPOSE}/{name}/{row['delivery']}")
-            normalised = NORMALISERS[source.kind](parse(body), source, name)
+            normalised = NORMALISERS[source.kind](parse(body), source, name, row["received"])
         except (Malformed, StateError) as error:
             return None, str(error)
         except Exception as error:  # noqa: BLE001 - a poisoned delivery must not stop the others

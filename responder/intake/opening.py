@@ -35,6 +35,7 @@ class Openings:
         alert: Alert,
         now: datetime,
         opened: dict[str, str],
+        kind: str,
     ) -> None:
         """Write down *alert* and what follows from it; a new incident's number goes into *opened*."""
         key = f"{alert.source}:{alert.id}"
@@ -46,7 +47,7 @@ class Openings:
         if not await insert_new(tx, alerts, row):
             return
         await next_number(tx, "alerts")
-        assessment = assess(alert, self._triage)
+        assessment = assess(alert, self._triage, kind)
         if assessment.dismissed is not None:
             await _mark(tx, key, "dismissed", None, assessment.dismissed)
             entry = Entry(

@@ -83,6 +83,9 @@ def judge(
     *used* counts the changes of each kind that began in the last hour. What no authenticated alert
     named is never done without a person, so a forged request for work gains nothing.
     """
+    if len(cases) > policy.largest_batch:
+        reason = f"{len(cases)} actions at once; policy allows {policy.largest_batch}"
+        return tuple(Verdict(tier=Tier.T3, ruling=Ruling.REFUSE, reason=reason) for _ in cases)
     hosts = {host for case in cases for host in case.touches.hosts}
     spent = dict(used)
     verdicts = []

@@ -58,11 +58,13 @@ def _alert(
     title = first_of(
         dig(annotations, "summary"), dig(annotations, "title"), rule, source.defaults.title
     )
+    over = dig(value, "status") == "resolved"
     category = labels.get("category")
     fits = isinstance(category, str) and _CATEGORY.fullmatch(category)
     return Alert(
         # The fingerprint is that of the labels and comes again with every firing.
-        id=reading.key(fingerprint, stamp(when)),
+        # Its end is an alert of its own: it must not be taken for a repetition of its beginning.
+        id=reading.key(fingerprint, stamp(when), *(["resolved"] if over else [])),
         source=name,
         title=reading.line(title) or f"an alert of {name}",
         rule=rule,
@@ -75,7 +77,7 @@ def _alert(
         networks=reading.networks(notes, "labels", (labels.get(n) for n in _NETWORK_LABELS)),
         hosts=reading.hosts(notes, "labels", (_host(labels),)),
         accounts=reading.accounts(notes, "labels", (labels.get(n) for n in _ACCOUNT_LABELS)),
-        over=dig(value, "status") == "resolved",
+        over=over,
     )
 
 

@@ -58,7 +58,9 @@ class _Private(Frozen):
 class StandardWebhooks(_Private):
     """Signed as Standard Webhooks says: the id, the time and the body, HMAC-SHA256 (`v1`)."""
 
-    scheme: Literal["standard_webhooks"] = "standard_webhooks"
+    scheme: Literal["standard_webhooks"] = Field(
+        default="standard_webhooks", description="By the Standard Webhooks specification."
+    )
     secrets: tuple[WebhookSecret, ...] = Field(
         min_length=1, max_length=8, description="`whsec_…`; several while one is being replaced."
     )
@@ -67,14 +69,14 @@ class StandardWebhooks(_Private):
 class HmacHeader(_Private):
     """Signed with an HMAC in a header, as GitHub, Grafana and PagerDuty do."""
 
-    scheme: Literal["hmac"] = "hmac"
+    scheme: Literal["hmac"] = Field(default="hmac", description="By an HMAC of the body.")
     header: HeaderName = Field(description="The header with the signature in hexadecimal.")
     prefix: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9=_-]{0,32}$",
         description="What precedes each signature: `sha256=`.",
     )
-    algorithm: Literal["sha256"] = "sha256"
+    algorithm: Literal["sha256"] = Field(default="sha256", description="The HMAC's hash.")
     secrets: tuple[PlainSecret, ...] = Field(
         min_length=1, max_length=8, description="Several while one is being replaced."
     )
@@ -91,7 +93,7 @@ class HmacHeader(_Private):
 class Bearer(_Private):
     """A token in `Authorization: Bearer …`; the body is not signed."""
 
-    scheme: Literal["bearer"] = "bearer"
+    scheme: Literal["bearer"] = Field(default="bearer", description="By a bearer token.")
     tokens: tuple[PlainSecret, ...] = Field(
         min_length=1, max_length=8, description="Several while one is being replaced."
     )
@@ -100,7 +102,7 @@ class Bearer(_Private):
 class ApiKeyHeader(_Private):
     """A fixed value in a header, as EventBridge API destinations send; the body is not signed."""
 
-    scheme: Literal["header"] = "header"
+    scheme: Literal["header"] = Field(default="header", description="By a fixed header.")
     name: HeaderName = Field(description="The header's name.")
     values: tuple[PlainSecret, ...] = Field(
         min_length=1, max_length=8, description="Its whole value; several while replacing one."
@@ -146,10 +148,10 @@ class FieldPaths(Frozen):
 class Defaults(Frozen):
     """What holds where the sender says nothing."""
 
-    title: str = Field(default="", max_length=500)
-    rule: str = Field(default="", max_length=255)
-    severity: Severity | None = None
-    category: Category | None = None
+    title: str = Field(default="", max_length=500, description="One line for people.")
+    rule: str = Field(default="", max_length=255, description="The detection that fired.")
+    severity: Severity | None = Field(default=None, description="How bad it is.")
+    category: Category | None = Field(default=None, description="A category of ours.")
 
 
 class SourceSettings(_Private):

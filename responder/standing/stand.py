@@ -15,7 +15,7 @@ from responder.standing.board import board
 from responder.standing.clocks import Next, meet, strike
 from responder.standing.runs import count_runs, open_run, open_runs
 from responder.store.database import Transaction
-from responder.store.tables import asks, clocks, holds, incidents, resources, runs
+from responder.store.tables import asks, clocks, holds, incidents, resources, runs, steps
 from responder.verbs.context import Kinds
 from responder.verbs.doing import expire
 from responder.verbs.telling import tell
@@ -87,11 +87,16 @@ async def _status(tx: Transaction, incident: Mapping[str, Any], now: datetime) -
     if not all_runs:
         return "unanswered"
     claims = all(run.contained is not None for run in all_runs)
+    query = select(steps.c.key).join(runs, runs.c.id == steps.c.run)
+    query = query.where(runs.c.incident == incident["id"], steps.c.state == "done", steps.c.said != "")
+    refused = (await tx.execute(query.limit(1))).first() is not None
     if len(good) < len(held):
         pending = all(row.outcome == Outcome.PENDING for row in held if row.outcome != Outcome.VERIFIED)
         if pending:
             return "responding"
         await _say_partial(tx, incident, good, [row for row in held if row not in good], now)
+        return "partly contained" if good else "NOT CONTAINED"
+    if refused:
         return "partly contained" if good else "NOT CONTAINED"
     if claims:
         if incident["contained"] is None:

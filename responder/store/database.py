@@ -24,6 +24,10 @@ Transaction = AsyncConnection
 Clock = Callable[[], datetime]
 
 _BUSY_SECONDS = 15
+_READS: dict[bool, dict[str, Any]] = {
+    True: {"responder_reads": True},
+    False: {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"},
+}
 
 
 def utc_now() -> datetime:
@@ -71,8 +75,7 @@ class Store:
     async def reading(self) -> AsyncIterator[Transaction]:
         """One consistent view; writes here are an error."""
         async with self._engine.connect() as connection:
-            options = {"responder_reads": True} if self.sqlite else {"postgresql_readonly": True}
-            view = await connection.execution_options(**options)
+            view = await connection.execution_options(**_READS[self.sqlite])
             async with view.begin():
                 yield view
 
@@ -99,6 +102,7 @@ def _engine(url: str, *, sqlite: bool) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get("responder_reads", False)
+        connection.exec_driver_sql(f"PRAGMA query_only={reads:d}")
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine

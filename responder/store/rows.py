@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import CursorResult, Table
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from responder.store.database import Transaction
@@ -12,10 +12,9 @@ from responder.store.tables import counters
 async def insert_new(tx: Transaction, table: Table, values: dict[str, Any]) -> bool:
     """Insert a row unless one with its key is there; returns whether it was inserted."""
     insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    made: CursorResult[Any] = await tx.execute(
-        insert(table).values(values).on_conflict_do_nothing()
-    )
-    return made.rowcount == 1
+    # Asked for by RETURNING: psycopg does not keep the row count of an INSERT.
+    made = insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key)
+    return (await tx.execute(made)).first() is not None
 
 
 async def next_number(tx: Transaction, name: str) -> int:

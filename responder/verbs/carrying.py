@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from responder.audit import Entry, append
-from responder.contract import Found, Request
+from responder.contract import Found
 from responder.plan import Outcome, Plan, PointReceipt, Receipt
+from responder.policy.tiers import Ruling
 from responder.store.database import Transaction
 from responder.store.rows import insert_new
 from responder.store.tables import holds, resources, steps
@@ -17,6 +18,7 @@ from responder.verbs.context import Context
 from responder.verbs.enforcing import enforce
 from responder.verbs.planning import Seen
 from responder.verbs.recognising import Run
+from responder.verbs.telling import tell
 
 
 async def take(
@@ -29,6 +31,8 @@ async def take(
     tries again. An unchanged point takes its hold too, so that nobody else's undo lifts it.
     """
     for index, (change, one) in enumerate(zip(plan.changes, seen, strict=True)):
+        if change.ruling is Ruling.REFUSE:
+            continue
         until = None if change.lasts is None else now + change.lasts
         for point, resource in one.resources.items():
             if not await _claim_resource(tx, resource.name, point, one, now):
@@ -60,11 +64,13 @@ async def take(
 
 
 async def _claim_resource(tx: Transaction, name: str, point: str, one: Seen, now: datetime) -> bool:
-    """See that the resource's row is held; False while it is being undone."""
+    """See that the resource's row is held; False while it is undone, or if it was since the reading."""
     query = select(resources).where(resources.c.name == name).with_for_update()
     row = (await tx.execute(query)).one_or_none()
     if row is not None and row.state == "lifting":
         return False
+    if row is not None and row.state != "held" and row.checked and row.checked > one.at:
+        return False  # undone since it was read: what was found there may have been ours
     if row is not None and row.state == "held":
         soon = {"next_try": now, "outcome": Outcome.PENDING}
         await tx.execute(update(resources).where(resources.c.name == name).values(soon))
@@ -102,7 +108,16 @@ def base_of(dump: Any, found: Found[Any] | None) -> dict[str, Any]:  # noqa: ANN
 async def drift(tx: Transaction, plan: Plan, seen: Sequence[Seen]) -> str | None:
     """How the world differs from what was approved, if it does in a way that matters."""
     for change, one in zip(plan.changes, seen, strict=True):
+        if change.ruling is Ruling.REFUSE:
+            continue
         state = one.action.state()
+        approved = {planned.point: planned.resource for planned in change.points}
+        resolved = {point: resource.name for point, resource in one.resources.items()}
+        if approved != resolved:
+            return (
+                f"{change.summary}: planned at {', '.join(sorted(approved.values()))} but now it would be "
+                f"at {', '.join(sorted(resolved.values())) or 'no point'}; nothing was changed"
+            )
         for planned in change.points:
             found = one.found.get(planned.point)
             if found is None or not planned.known:
@@ -129,6 +144,7 @@ async def finish(
     async with context.store.reading() as tx:
         step = (await tx.execute(select(steps).where(steps.c.key == key))).mappings().one()
         held = (await tx.execute(select(holds).where(holds.c.step == key).order_by(holds.c.id))).mappings().all()
+    plan = Plan.model_validate(step["plan"])
     names = list(dict.fromkeys(row["resource"] for row in held))
     if step["state"] == "carrying":
         fresh = fresh or {}
@@ -138,10 +154,17 @@ async def finish(
             await tx.execute(
                 update(steps)
                 .where(steps.c.key == key, steps.c.state == "carrying")
-                .values(state="done", finished=now)
+                .values(state="done", finished=now, said=plan.refused)
             )
+            if plan.refused:
+                await tell(
+                    tx, now, key=f"refused/{key}", audience="security", incident=plan.incident,
+                    subject=f"{plan.incident}: a part was refused and not done", body=plan.refused,
+                )
     async with context.store.reading() as tx:
         rows = (await tx.execute(select(resources).where(resources.c.name.in_(names)))).mappings().all()
+        query = select(holds).where(holds.c.step == key).order_by(holds.c.id)
+        held = (await tx.execute(query)).mappings().all()
     by_name = {row["name"]: row for row in rows}
     if step["state"] == "carrying":
         await asyncio.gather(
@@ -150,34 +173,44 @@ async def finish(
                 for name in names
             )
         )
-    return _receipts(key, held, by_name)
+    return _receipts(key, plan, held, by_name, context.store.now())
 
 
 def _receipts(
-    key: str, held: Sequence[Mapping[str, Any]], by_name: Mapping[str, Mapping[str, Any]]
+    key: str,
+    plan: Plan,
+    held: Sequence[Mapping[str, Any]],
+    by_name: Mapping[str, Mapping[str, Any]],
+    now: datetime,
 ) -> tuple[Receipt, ...]:
-    by_action: dict[str, list[Mapping[str, Any]]] = {}
+    by_action: dict[int, list[Mapping[str, Any]]] = {}
     for row in held:
-        index = row["id"].removeprefix(f"{key}/").split("/", 1)[0]
+        index = int(row["id"].removeprefix(f"{key}/").split("/", 1)[0])
         by_action.setdefault(index, []).append(row)
     return tuple(
         Receipt(
             key=f"{key}/{index}",
-            request=Request.model_validate(rows[0]["request"]),
-            summary=rows[0]["summary"],
-            until=rows[0]["until"],
-            points=tuple(_point(by_name[row["resource"]]) for row in rows),
+            request=change.request,
+            summary=change.summary,
+            until=next((row["until"] for row in by_action.get(index, ())), None),
+            points=tuple(
+                _point(row, by_name[row["resource"]], now) for row in by_action.get(index, ())
+            ),
+            refused=change.reason if change.ruling is Ruling.REFUSE else "",
         )
-        for index, rows in sorted(by_action.items(), key=lambda item: int(item[0]))
+        for index, change in enumerate(plan.changes)
     )
 
 
-def _point(row: Mapping[str, Any]) -> PointReceipt:
+def _point(hold: Mapping[str, Any], row: Mapping[str, Any], now: datetime) -> PointReceipt:
+    outcome, said = Outcome(row["outcome"]), row["said"]
+    if hold["ended"] is not None:  # what the row says since then is about the undo
+        outcome, said = Outcome.FAILED, f"no longer held: ended by {hold['ended_by']}"
     return PointReceipt(
         point=row["point"],
         resource=row["name"],
-        outcome=Outcome(row["outcome"]),
+        outcome=outcome,
         found=row["wanted"],
-        said=row["said"],
-        at=row["checked"] or row["verified"],
+        said=said,
+        at=row["checked"] or row["verified"] or now,
     )

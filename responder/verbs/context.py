@@ -1,24 +1,27 @@
 """What every verb works with: given once, where the worker is put together."""
 
 import asyncio
+import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from responder.approval.decision import Judgement
 from responder.contract import Action, Lookup, Provision, Request
 from responder.digest import digest_of
-from responder.errors import Refused
+from responder.errors import ActionError, Refused
 from responder.policy.judge import Policy
 from responder.store import Store
 from responder.workflows.playbook import Playbook
 
 _BEAT_SECONDS = 1.0
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class Temporal(Protocol):
@@ -98,6 +101,24 @@ class Context:
     temporal: Temporal
     worker: str = "worker"
     patience: timedelta = timedelta(seconds=8)
+
+
+def verb(name: str) -> Callable[[Method], Method]:
+    """Make a method the activity *name*, whose errors tell Temporal themselves if a retry can help."""
+
+    def wrap(method: Method) -> Method:
+        @functools.wraps(method)
+        async def told(self: Any, arg: Any) -> Any:  # noqa: ANN401 - typed by the method
+            try:
+                return await method(self, arg)
+            except ActionError as error:
+                raise ApplicationError(
+                    error.message, type=type(error).__name__, non_retryable=not error.retryable
+                ) from error
+
+        return cast("Method", activity.defn(name=name)(told))
+
+    return wrap
 
 
 @asynccontextmanager

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from temporalio import activity
 
 from responder.approval.decision import Signed
 from responder.audit import Entry, append
@@ -20,7 +19,7 @@ from responder.store.database import Transaction
 from responder.store.rows import insert_new
 from responder.store.tables import asks, decisions, incidents, settings_now, steps
 from responder.verbs import carrying, planning
-from responder.verbs.context import Context, heartbeats
+from responder.verbs.context import Context, heartbeats, verb
 from responder.verbs.recognising import Run, recognise
 from responder.verbs.telling import tell
 from responder.workflows.wire import Batch, Done
@@ -35,7 +34,7 @@ class Doing:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    @activity.defn(name="do")
+    @verb("do")
     async def do(self, batch: Batch) -> Done:
         """Bring *batch* as far as it may go now: receipts, an ask, or a reason why not."""
         context = self._context
@@ -108,8 +107,8 @@ class Doing:
                 await self._ask(tx, run, key, plan, now)
             case Ruling.ALLOW:
                 if said := await paused(tx):
-                    await self._refuse(tx, run.incident.id, key, said, now)
-                    return None
+                    await tx.rollback()
+                    raise Unreachable(f"{key}: {said}; trying again")
                 return await carrying.take(tx, run, key, plan, seen, now)
         return None
 
@@ -155,7 +154,8 @@ class Doing:
         context = self._context
         now = context.store.now()
         async with context.store.transaction() as tx:
-            ask = (await tx.execute(select(asks).where(asks.c.step == key))).mappings().one()
+            query = select(asks).where(asks.c.step == key).with_for_update()
+            ask = (await tx.execute(query)).mappings().one()
             if ask["state"] == "open" and now < ask["expires"]:
                 return Done(ask=ask["id"], expires=ask["expires"])
             if ask["state"] == "open":
@@ -170,9 +170,11 @@ class Doing:
             said = context.judgement.objection(
                 ask, signed, digest=plan.digest, now=now, begun=step["begun"] is not None
             )
-            said = said or await paused(tx) or await self._rejudge(tx, plan, now)
+            said = said or await self._rejudge(tx, plan, now)
             if said is not None:
                 return await self._not_done(tx, ask, key, said, now)
+            if said := await paused(tx):
+                raise Unreachable(f"{key}: {said}; trying again")
         await self._take_again(key, plan)
         return None
 
@@ -184,7 +186,12 @@ class Doing:
             seen = await planning.see(context, [change.request for change in plan.changes])
             now = context.store.now()
             async with context.store.transaction() as tx:
+                if said := await paused(tx):
+                    await self._refuse(tx, run.incident.id, key, said, now)
+                    raised: type[Refused | Drifted] = Refused
+                    break
                 if said := await carrying.drift(tx, plan, seen):
+                    raised = Drifted
                     await tx.execute(
                         update(steps).where(steps.c.key == key).values(state="drifted", said=said, finished=now)
                     )
@@ -199,7 +206,7 @@ class Doing:
             await asyncio.sleep(_LIFTING_WAIT)
         else:
             raise Unreachable(f"{key}: {lifting} is still being undone; trying again")
-        raise Drifted(said)
+        raise raised(said)
 
     async def _rejudge(self, tx: Transaction, plan: Plan, now: datetime) -> str | None:
         """Whether policy, as it is now, has come to refuse what was approved."""
@@ -207,6 +214,8 @@ class Doing:
         policy = context.policy()
         cases = []
         for change in plan.changes:
+            if change.ruling is Ruling.REFUSE:
+                continue
             action = context.kinds.action(change.request)
             cases.append(
                 Case(

@@ -6,6 +6,7 @@ wanted state is all live holds, oldest first, over what was found before the fir
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from responder.verbs.context import Context
 # How much longer than the lease an enforcement point itself keeps a state: long enough for our own
 # undo, which is verified and audited, to come first; within the 60 s that the invariant allows.
 GRACE = timedelta(seconds=20)
-_TOLERANCE = timedelta(seconds=5)
+TOLERANCE = timedelta(seconds=5)
 _FIRST_RETRY = timedelta(seconds=5)
 _LONGEST_RETRY = timedelta(seconds=60)
 _ROUNDS = 5
@@ -50,6 +51,11 @@ class Held:
     row: Mapping[str, Any]
     live: Sequence[Mapping[str, Any]]
     actions: Sequence[Action[Any]]
+
+    @property
+    def ends(self) -> list[tuple[str, datetime | None]]:
+        """Which holds live, and until when each of them does."""
+        return [(hold["id"], hold["until"]) for hold in self.live]
 
     def base(self, now: datetime) -> Any:  # noqa: ANN401 - the action's state
         """What was found before the first hold, as it would be by now."""
@@ -102,25 +108,46 @@ async def enforce(
     *fresh* is a reading of this moment, which saves one round trip. *patient* tries a silent point
     again for some seconds before leaving it to the sweep.
     """
-    give_up = context.store.now() + context.patience
-    for _ in range(_ROUNDS):
+    give_up = time.monotonic() + context.patience.total_seconds()
+    changed = 0
+    while True:
         async with context.store.reading() as tx:
             held = await load(context, tx, name)
         if held is None:
             return None
         outcome, said, wanted, wrote = await _bring(context, held, fresh)
         fresh = None
-        if outcome is Outcome.UNKNOWN and patient and context.store.now() < give_up:
+        if outcome is Outcome.UNKNOWN and patient and time.monotonic() < give_up:
             await asyncio.sleep(1)
             continue
         now = context.store.now()
         async with context.store.transaction() as tx:
             again = await load(context, tx, name)
-            if again is not None and again.wanted(now) != held.wanted(now):
-                continue  # a hold came or went meanwhile: what was written is not what is wanted
+            if again is None and not wrote:
+                return None
+            if again is not None and again.ends != held.ends:
+                # A hold came or went meanwhile: what was written is not what is wanted.
+                changed += 1
+                if changed < _ROUNDS:
+                    continue
+                outcome, said = Outcome.PENDING, "its holds change faster than they can be written"
             await _note(tx, held, outcome, said, wanted, wrote=wrote, now=now)
+            if again is None:
+                await _undo_again(tx, name)
         return outcome
-    return Outcome.PENDING
+
+
+async def _undo_again(tx: Transaction, name: str) -> None:
+    """
+    Have *name* undone once more: a write that began under a hold arrived after its last one ended.
+
+    An undo that is going on may have looked before the write, so it loses its claim.
+    """
+    await tx.execute(
+        update(resources)
+        .where(resources.c.name == name, resources.c.state != "held")
+        .values(state="lifting", claimed_by=None, claimed_until=None)
+    )
 
 
 async def _bring(
@@ -160,7 +187,7 @@ def stands(resource: Resource[Any], found: Found[Any], wanted: Wanted, held: Hel
         return True
     if found.expires is None:  # for ever: right only if it was so before we came
         return held.row["base_expires"] is None and bool(held.base(now) == wanted.state)
-    return abs(found.expires - wanted.kept_until) <= _TOLERANCE
+    return abs(found.expires - wanted.kept_until) <= TOLERANCE
 
 
 async def _learn_base(context: Context, held: Held, found: Found[Any]) -> Held:

@@ -6,15 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import or_, select, update
-from temporalio import activity
 
 from responder.audit import Entry, append
 from responder.contract import Action, Found, Request, Resource
 from responder.errors import Unreachable
 from responder.store.database import Transaction
 from responder.store.tables import holds, incidents, resources
-from responder.verbs.context import Context, heartbeats
-from responder.verbs.enforcing import enforce, live_holds
+from responder.verbs.context import Context, heartbeats, verb
+from responder.verbs.enforcing import TOLERANCE, enforce, live_holds
 from responder.verbs.telling import tell
 from responder.workflows.wire import LeaseStart, Lifted
 
@@ -37,7 +36,7 @@ class Lifting:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    @activity.defn(name="lift")
+    @verb("lift")
     async def lift(self, start: LeaseStart) -> Lifted:
         """Undo what nothing holds any more, by the store's rows and clock; else say until when."""
         async with heartbeats():
@@ -112,17 +111,23 @@ async def _claim(context: Context, tx: Transaction, name: str, now: datetime) ->
 
 
 async def _undo(context: Context, claimed: _Claimed) -> None:
-    row, now = claimed.row, context.store.now()
-    action = context.kinds.action(Request.model_validate(claimed.last["request"]))
-    resource = context.provision.resolve(action).get(row["point"])
-    if resource is None:
-        await _unreached(context, claimed, f"{row['point']} is no longer configured")
-        raise Unreachable(f"{row['name']}: {row['point']} is no longer configured; it stays as it is")
+    row = claimed.row
     try:
-        said = await _fall_back(action, resource, row, now)
+        action = context.kinds.action(Request.model_validate(claimed.last["request"]))
+        resource = context.provision.resolve(action).get(row["point"])
+        if resource is None:
+            raise Unreachable(  # noqa: TRY301 - told to people like any other silence
+                f"{row['name']}: {row['point']} is no longer configured; it stays as it is"
+            )
+        said = await _fall_back(action, resource, row, context.store.now())
     except Unreachable as error:
         await _unreached(context, claimed, error.message)
         raise
+    except Exception as error:
+        odd = f"{row['name']}: {type(error).__name__}: {error}"
+        await _unreached(context, claimed, odd)
+        raise Unreachable(odd) from error
+    now = context.store.now()
     async with context.store.transaction() as tx:
         settled = await tx.execute(
             update(resources)
@@ -164,7 +169,7 @@ async def _fall_back(
     expires = row["base_expires"]
     if expires is not None and expires <= now:
         base, expires = action.lapsed(base), None
-    if found.state == base and (found.expires is None or expires is not None):
+    if found.state == base and _ends_alike(found.expires, expires):
         return ""
     ours = (row["wanted"], state.dump_python(action.desired(base), mode="json"))
     if found.state != base and state.dump_python(found.state, mode="json") not in ours:
@@ -176,6 +181,13 @@ async def _fall_back(
     if (back := await resource.read()).state != base:
         raise Unreachable(f"{row['name']}: undid to {base!r} but read back {back.state!r}; trying again")
     return ""
+
+
+def _ends_alike(found: datetime | None, base: datetime | None) -> bool:
+    """Whether a point ends its state when it would have without us; for ever is not shortened."""
+    if found is None or base is None:
+        return found is None
+    return abs(found - base) <= TOLERANCE
 
 
 async def _unreached(context: Context, claimed: _Claimed, said: str) -> None:

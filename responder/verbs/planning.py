@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import func, select
 
 from responder.contract import Action, Found, Request, Resource
-from responder.errors import Unreachable
 from responder.incident import Indicators
 from responder.plan import Blast, Change, Plan, PointPlan
 from responder.policy.judge import Case, Policy, judge
@@ -24,12 +23,13 @@ _AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Seen:
-    """One action with its enforcement points as they were found; None is unknown."""
+    """One action with its enforcement points as they were found from *at* on; None is unknown."""
 
     request: Request
     action: Action[Any]
     resources: Mapping[str, Resource[Any]]
     found: Mapping[str, Found[Any] | None]
+    at: datetime
 
 
 async def see(context: Context, requests: Sequence[Request]) -> list[Seen]:
@@ -42,16 +42,17 @@ async def see(context: Context, requests: Sequence[Request]) -> list[Seen]:
         async with gate:
             try:
                 return await resource.read()
-            except Unreachable:
+            except Exception:  # noqa: BLE001 - unknown; carrying out says what is wrong with it
                 return None
 
+    at = context.store.now()
     names = [(i, point) for i, points in enumerate(resolved) for point in points]
     found = await asyncio.gather(*(read(resolved[i][point]) for i, point in names))
     by_action: list[dict[str, Found[Any] | None]] = [{} for _ in actions]
     for (i, point), state in zip(names, found, strict=True):
         by_action[i][point] = state
     return [
-        Seen(request=r, action=a, resources=p, found=f)
+        Seen(request=r, action=a, resources=p, found=f, at=at)
         for r, a, p, f in zip(requests, actions, resolved, by_action, strict=True)
     ]
 
@@ -127,8 +128,10 @@ def draw(
         accounts=len(touches.accounts),
         protected=tuple(h for h in touches.hosts if h in protected),
     )
+    # One refused action does not stop the others: an alert that names an address of ours beside
+    # the attacker's must not save the attacker.
     rulings = [change.ruling for change in changes]
-    ruling = next(r for r in (Ruling.REFUSE, Ruling.ASK, Ruling.ALLOW) if r in rulings)
+    ruling = next(r for r in (Ruling.ASK, Ruling.ALLOW, Ruling.REFUSE) if r in rulings)
     return Plan(
         incident=run.incident.id,
         run=run.id,
@@ -138,7 +141,9 @@ def draw(
         changes=tuple(changes),
         touches=touches,
         blast=blast,
-        tier=max((change.tier for change in changes), key=lambda tier: Tier(tier).rank),
+        tier=max(
+            (c.tier for c in changes if c.ruling is ruling), key=lambda tier: Tier(tier).rank
+        ),
         ruling=ruling,
         reason="; ".join(
             f"{change.summary}: {change.reason}" for change in changes if change.ruling is ruling

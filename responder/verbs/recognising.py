@@ -45,6 +45,8 @@ async def recognise(context: Context) -> Run:
     if row is None:
         await _stranger(context, workflow_id, "the store knows no such run")
     if row["runs_closed"] is not None or row["incidents_closed"] is not None:
+        if row["runs_bound"] == run_id:
+            raise Refused(f"{workflow_id}: the run or its incident is closed; nothing was done")
         await _stranger(context, workflow_id, "the run is over", incident=row["runs_incident"])
     if row["runs_bound"] != run_id:
         parent = await context.temporal.started_by(workflow_id, run_id)
@@ -78,7 +80,8 @@ async def _stranger(
     now = context.store.now()
     async with context.store.transaction() as tx:
         entry = Entry(
-            kind="forged", actor=workflow_id or "nobody", subject=workflow_id or "-", incident=incident,
+            kind="forged", actor=workflow_id[:255] or "nobody", subject=workflow_id[:400] or "-",
+            incident=incident,
             data={"said": said},
         )
         await append(tx, now, entry)

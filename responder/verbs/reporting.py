@@ -7,7 +7,7 @@ from responder.audit import Entry, append
 from responder.errors import Refused
 from responder.standing.stand import stand
 from responder.store.tables import runs
-from responder.verbs.context import Context, heartbeats
+from responder.verbs.context import Context, heartbeats, verb
 from responder.verbs.doing import bump
 from responder.verbs.recognising import recognise
 from responder.verbs.telling import tell
@@ -20,7 +20,7 @@ class Reporting:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    @activity.defn(name="look_up")
+    @verb("look_up")
     async def look_up(self, inquiry: Inquiry) -> Answer:
         """The answer to a lookup; it reads, and what it read is audited."""
         context = self._context
@@ -36,7 +36,7 @@ class Reporting:
                 await append(tx, now, entry)
             return Answer(value=value)
 
-    @activity.defn(name="announce")
+    @verb("announce")
     async def announce(self, said: Announcement) -> Nothing:
         """Leave a message for people, once."""
         context = self._context
@@ -56,7 +56,7 @@ class Reporting:
                 await append(tx, now, entry)
         return Nothing()
 
-    @activity.defn(name="contained")
+    @verb("contained")
     async def contained(self, _: Nothing) -> Nothing:
         """Note that a run has nothing more to contain; whether it *is* contained is judged by receipts."""
         context = self._context
@@ -70,7 +70,7 @@ class Reporting:
                 await bump(tx, run.incident.id)
         return Nothing()
 
-    @activity.defn(name="finish")
+    @verb("finish")
     async def finish(self, ending: Ending) -> Nothing:
         """Close the run; a failure is told to people, never discovered."""
         context = self._context
@@ -101,7 +101,7 @@ class Reporting:
                 )
         return Nothing()
 
-    @activity.defn(name="stand")
+    @verb("stand")
     async def stand(self, _: Nothing) -> Standing:
         """Where the calling incident stands; strikes its clocks by the store's own time."""
         context = self._context

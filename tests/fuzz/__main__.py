@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     except (IndexError, ValueError):
         print(USAGE, file=sys.stderr)  # noqa: T201 - it is a command
         return 2
-    chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    chance = random.Random(seed)
     bodies = corpus()
     now = datetime.now(UTC)
     executions = accepted = 0

@@ -118,7 +118,7 @@ def _bytes(chance: random.Random, body: bytes) -> bytes:
     return bytes(changed)
 
 
-def _value(chance: random.Random, value: Any, depth: int) -> Any:  # noqa: ANN401 - any JSON
+def _value(chance: random.Random, value: Any, depth: int) -> Any:
     if depth and chance.random() < 0.03:
         return chance.choice(LEAVES)
     match value:

@@ -60,7 +60,7 @@ class Host:
         with (folder / "log").open("wb") as log:
             namespaces = ("unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child")
             boot = ("sh", "-c", _BOOT, "boot", name, str(folder))
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(
                 command(name, *namespaces, *boot), stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
 

@@ -18,7 +18,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def ip(*lines: str, within: str | None = None) -> None:
     """Give *lines* to `ip` in one go, in this namespace or *within* another."""
     words = ["ip", *(("-n", within) if within else ()), "-batch", "-"]
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         words, input="\n".join(lines) + "\n", text=True, capture_output=True, check=False
     )
     if done.returncode:

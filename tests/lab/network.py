@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ class Lab:
         self._folder = folder
         self._hosts: dict[str, Host] = {}
         self._held: list[Held] = []
+        self._cut: set[str] = set()
         self._echo = Echo()
         try:
             self._lay_cables()
@@ -79,7 +81,7 @@ class Lab:
                 self._hosts[name] = Host(name, folder / name, authorized)
             others = [name for name in NUMBERS if name != RUNNER]
             services = [*((name, ECHO) for name in others), ("evidence", SSH)]
-            self._echo.start(*(inside(n, lambda p=port: _listening(p)) for n, port in services))
+            self._echo.start(*(inside(n, partial(_listening, port)) for n, port in services))
             for host in self._hosts.values():
                 self._wait_for(host)
         except BaseException:
@@ -93,7 +95,9 @@ class Lab:
         for host in self._hosts.values():
             host.close()
         self._echo.close()
-        present = subprocess.run(("ip", "netns", "list"), capture_output=True, text=True, check=True)
+        present = subprocess.run(
+            ("ip", "netns", "list"), capture_output=True, text=True, check=True
+        )
         ip(*(f"netns delete {line.split()[0]}" for line in present.stdout.splitlines()))
         # Its other end is gone with the switch, but only some time later.
         subprocess.run(("ip", "link", "delete", "eth0"), capture_output=True, check=False)
@@ -106,8 +110,12 @@ class Lab:
 
     def run(self, host: str, *words: str, stdin: str = "") -> str:
         """What a command prints on the network of *host*, with this machine's files."""
-        done = subprocess.run(  # noqa: S603
-            command(_namespace(host), *words), input=stdin, text=True, capture_output=True, check=False
+        done = subprocess.run(
+            command(_namespace(host), *words),
+            input=stdin,
+            text=True,
+            capture_output=True,
+            check=False,
         )
         if done.returncode:
             raise RuntimeError(f"{host}: {' '.join(words)}: {done.stderr.strip()}")
@@ -123,27 +131,40 @@ class Lab:
 
     def rules(self, host: str) -> list[dict[str, Any]]:
         """A host's whole ruleset, as nft writes it in JSON."""
-        listed: list[dict[str, Any]] = json.loads(self.run(host, "nft", "-j", "list", "ruleset"))["nftables"]
+        listed: list[dict[str, Any]] = json.loads(self.run(host, "nft", "-j", "list", "ruleset"))[
+            "nftables"
+        ]
         return listed
 
     def flush(self, host: str) -> None:
-        """Remove every table but the host's own base filter."""
-        tables = [rule["table"] for rule in self.rules(host) if "table" in rule]
-        ours = [t for t in tables if t["name"] != "base"]
-        self.nft(host, "".join(f"delete table {t['family']} {t['name']}\n" for t in ours))
+        """Leave a host its own base filter and nothing else."""
+        self.nft(host, f"flush ruleset\n{_BASE}")
+
+    def reset(self) -> None:
+        """Leave every host as it was booted."""
+        for held in self._held:
+            held.close()
+        self._held.clear()
+        for host in SERVERS:
+            self.mend(host)
+            self.flush(host)
 
     def probe(
         self, source: str, target: str, port: int = ECHO, *, timeout: float = 0.5, v6: bool = False
     ) -> bool:
         """Whether *source* gets a word out of *target*."""
-        connection = inside(_namespace(source), lambda: _stream(v6=v6))
+        connection = inside(_namespace(source), partial(_stream, v6=v6))
         return answers(connection, address(target, v6=v6), port, timeout)
 
     def hold(self, source: str, target: str, port: int = ECHO, *, v6: bool = False) -> Held:
         """A connection that keeps talking, so that one can see it die."""
-        connection = inside(_namespace(source), lambda: _stream(v6=v6))
+        connection = inside(_namespace(source), partial(_stream, v6=v6))
         connection.settimeout(1)
-        connection.connect((address(target, v6=v6), port))
+        try:
+            connection.connect((address(target, v6=v6), port))
+        except OSError:
+            connection.close()
+            raise
         held = Held(connection)
         self._held.append(held)
         return held
@@ -151,10 +172,13 @@ class Lab:
     def cut(self, host: str) -> None:
         """Lose every frame from and to a host, silently: a dead firewall."""
         self._switch_port(host, "disabled")
+        self._cut.add(host)
 
     def mend(self, host: str) -> None:
         """Undo `cut`."""
-        self._switch_port(host, "forwarding")
+        if host in self._cut:
+            self._switch_port(host, "forwarding")
+            self._cut.remove(host)
 
     def _switch_port(self, host: str, state: str) -> None:
         self.run(_SWITCH, "bridge", "link", "set", "dev", host, "state", state)

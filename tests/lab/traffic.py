@@ -21,7 +21,7 @@ class Echo:
     def start(self, *listening: socket.socket) -> None:
         """Serve these sockets until `close`."""
         for one in listening:
-            one.setblocking(False)  # noqa: FBT003
+            one.setblocking(False)
             self._selector.register(one, selectors.EVENT_READ, "listening")
         self._thread.start()
 
@@ -49,7 +49,7 @@ class Echo:
     def _welcome(self, listening: socket.socket) -> None:
         with contextlib.suppress(OSError):
             connection, _ = listening.accept()
-            connection.setblocking(False)  # noqa: FBT003
+            connection.setblocking(False)
             self._selector.register(connection, selectors.EVENT_READ, "open")
 
     def _answer(self, connection: socket.socket) -> None:

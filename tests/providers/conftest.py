@@ -6,18 +6,16 @@ import pytest
 import pytest_asyncio
 
 from activities.shells import SSHShell
-from tests.lab.network import SERVERS, Lab
+from tests.lab.network import Lab
 
 
 @pytest.fixture(autouse=True)
 def _clean(lab: Lab) -> Iterator[None]:
     yield
-    for server in SERVERS:
-        lab.mend(server)
-        lab.flush(server)
+    lab.reset()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shell(lab: Lab) -> AsyncIterator[SSHShell]:
     """The kept connection to `web`."""
     opened = SSHShell(lab.access("web"))
@@ -25,7 +23,7 @@ async def shell(lab: Lab) -> AsyncIterator[SSHShell]:
     await opened.close()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def hasty(lab: Lab) -> AsyncIterator[SSHShell]:
     """A connection to `web` that gives up within a second."""
     opened = SSHShell(lab.access("web"), connect_seconds=0.4, command_seconds=0.4)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from activities.shells import LocalShell, Shell, SSHShell, first_line, open_shell
 from responder.errors import Unreachable
@@ -15,10 +17,10 @@ from responder.inventory import Local, OverSSH
 from tests.lab.hosts import new_key
 from tests.lab.network import SSH, Lab
 
-ENDLESS = ("sh", "-c", "while :; do echo more; done")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(params=["ssh", "local"])
+@pytest_asyncio.fixture(params=["ssh", "local"], scope="module", loop_scope="module")
 async def either(request: pytest.FixtureRequest, lab: Lab) -> AsyncIterator[Shell]:
     """Both kinds of shell, one after the other."""
     access = lab.access("web") if request.param == "ssh" else Local()
@@ -27,7 +29,7 @@ async def either(request: pytest.FixtureRequest, lab: Lab) -> AsyncIterator[Shel
     await opened.close()
 
 
-@pytest_asyncio.fixture(params=["ssh", "local"])
+@pytest_asyncio.fixture(params=["ssh", "local"], loop_scope="module")
 async def impatient(request: pytest.FixtureRequest, lab: Lab) -> AsyncIterator[Shell]:
     """Both kinds of shell, waiting 0.3 seconds for a command."""
     opened: Shell
@@ -40,7 +42,8 @@ async def impatient(request: pytest.FixtureRequest, lab: Lab) -> AsyncIterator[S
 
 
 @pytest.mark.parametrize(
-    "word", ["two words", "$HOME", "`id`", "a;id", "*", "it's", 'say "x"', "", "new\nline", "é", "\\n"]
+    "word",
+    ["two words", "$HOME", "`id`", "a;id", "*", "it's", 'say "x"', "", "new\nline", "é", "\\n"],
 )
 async def test_a_word_arrives_as_it_was_given(either: Shell, word: str) -> None:
     said = await either.run("printf", "[%s]", word)
@@ -76,15 +79,19 @@ async def test_too_much_output_is_refused_and_the_next_command_works(either: She
 
 async def test_what_is_allowed_to_be_said_comes_back_whole(either: Shell) -> None:
     said = await either.run("head", "-c", "4000000", "/dev/zero")
-    assert len(said.out) == 4_000_000  # noqa: PLR2004 - as asked for
+    assert len(said.out) == 4_000_000
 
 
-@pytest.mark.parametrize("words", [("sleep", "30"), ("sh", "-c", "while :; do echo; sleep .1; done")])
-async def test_a_command_that_does_not_end_is_given_up(impatient: Shell, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [("sleep", "30"), ("sh", "-c", "while :; do echo; sleep .1; done")]
+)
+async def test_a_command_that_does_not_end_is_given_up(
+    impatient: Shell, words: tuple[str, ...]
+) -> None:
     began = time.monotonic()
     with pytest.raises(Unreachable):
         await impatient.run(*words)
-    assert time.monotonic() - began < 2  # noqa: PLR2004 - generous
+    assert time.monotonic() - began < 2
     assert (await impatient.run("echo", "here")).out == "here\n"
 
 
@@ -99,7 +106,8 @@ async def test_a_host_that_shows_another_key_is_refused(lab: Lab) -> None:
 
 
 async def test_a_host_that_shows_another_kind_of_key_is_refused(lab: Lab) -> None:
-    other = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBGsX0fLhLEJH+Lzm5WOkQPJ3A32BLeszoPShOUXYmMKWT+NC4v4af5uO5+tKfA+eFivOM1drMV7Oy7ZAaDe/UfU="
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    other = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     await refused(lab.access("web").model_copy(update={"host_key": other}), "BadHostKeyException")
 
 
@@ -121,11 +129,18 @@ async def test_a_key_of_the_agent_is_never_tried(
     await refused(access, "AuthenticationException")
 
 
-@pytest.mark.parametrize("text", [None, "", "not a key", "-----BEGIN OPENSSH PRIVATE KEY-----\nAA==\n"])
-async def test_a_key_file_that_cannot_be_used_is_said_so(lab: Lab, tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize(
+    "text", [None, "", "not a key", "-----BEGIN OPENSSH PRIVATE KEY-----\nAA==\n"]
+)
+async def test_a_key_file_that_cannot_be_used_is_said_so(
+    lab: Lab, tmp_path: Path, text: str | None
+) -> None:
     if text is not None:
         (tmp_path / "key").write_text(text)
-    await refused(lab.access("web").model_copy(update={"key_file": tmp_path / "key"}), "web|198.51.100.10")
+    await refused(
+        lab.access("web").model_copy(update={"key_file": tmp_path / "key"}),
+        r"^root@198\.51\.100\.10:22: ",
+    )
 
 
 async def test_a_port_where_nothing_listens_is_unreachable(lab: Lab) -> None:
@@ -151,9 +166,8 @@ async def test_closing_hangs_up_and_the_next_command_comes_back(lab: Lab, shell:
 
 
 async def test_a_connection_lost_under_a_command_is_unknown(lab: Lab, shell: SSHShell) -> None:
+    await shell.run("true")
     running = asyncio.create_task(shell.run("sleep", "30"))
-    while not connections(lab):
-        await asyncio.sleep(0.02)
     await asyncio.sleep(0.2)
     lab.run("web", "ss", "-tK", "state", "established", f"sport = :{SSH}")
     with pytest.raises(Unreachable):
@@ -168,17 +182,23 @@ async def test_a_command_ended_by_a_signal_is_unknown(shell: SSHShell) -> None:
 
 async def test_dead_hosts_hold_up_nobody_else(lab: Lab, shell: SSHShell) -> None:
     lab.cut("db")
-    dead = [SSHShell(lab.access("db"), connect_seconds=1.5) for _ in range(2 + (os.cpu_count() or 1) + 4)]
+    dead = [
+        SSHShell(lab.access("db"), connect_seconds=0.8)
+        for _ in range(2 + (os.cpu_count() or 1) + 4)
+    ]
     waiting = [asyncio.create_task(one.run("true")) for one in dead]
     await asyncio.sleep(0.05)
     began = time.monotonic()
     assert (await shell.run("echo", "here")).out == "here\n"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 0.7
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(result) for result in results} == {Unreachable}
 
 
-async def test_a_command_given_up_while_connecting_leaves_no_connection(lab: Lab, shell: SSHShell) -> None:
+async def test_a_command_given_up_while_connecting_leaves_no_connection(
+    lab: Lab, shell: SSHShell
+) -> None:
+    await shell.close()
     running = asyncio.create_task(shell.run("true"))
     await asyncio.sleep(0.01)
     running.cancel()

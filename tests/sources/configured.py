@@ -6,7 +6,7 @@ from pathlib import Path
 from responder.sources.settings import SourceSettings
 
 ALERTS = Path(__file__).parent.parent / "alerts"
-TOKEN = "a-token-that-is-long-enough"  # noqa: S105 - nobody's
+TOKEN = "a-token-that-is-long-enough"
 BEARER = {"scheme": "bearer", "tokens": [TOKEN]}
 
 

@@ -47,7 +47,7 @@ def real() -> list[Path]:
     return sorted(path for name in FOLDERS for path in (PAYLOADS / name).glob("*.json"))
 
 
-@pytest.mark.skipif(not PAYLOADS.is_dir(), reason="no real payloads beside the repository")
+@pytest.mark.skipif(not PAYLOADS.is_dir(), reason="not here: no real payloads beside it")
 @pytest.mark.parametrize("payload", real(), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_what_a_sender_really_sent_is_understood_without_a_fault(payload: Path) -> None:
     mapped = MAPPED.get(f"{payload.parent.name}/{payload.name}")

@@ -1,0 +1,131 @@
+"""The first chapters: the parts come up, two senders report an attack, and it is shut out."""
+
+import asyncio
+from typing import Any
+
+from rich.live import Live
+from rich.text import Text
+
+from responder.cli.card import drawn
+from responder.demo.cast import ATTACKER, CUSTOMER, HOST, Visitor
+from responder.demo.stage import Mode, Stage, settle
+from responder.demo.teller import Teller, bars
+from responder.embedded import VERSION
+
+_SLOTS = 16
+_NOTHING = 0.5  # requests a second that are answered while nobody gets through
+_STYLES = {CUSTOMER.name: "green"}
+
+
+async def come_up(stage: Stage, teller: Teller, mode: Mode) -> None:
+    """Start everything."""
+    teller.chapter("The parts come up")
+    async with teller.waiting("a network, a shop and its visitors …"):
+        await stage.set_up(mode)
+    stage.visitors.order(f"start {CUSTOMER.name}")
+    stage.visitors.order(f"start {ATTACKER.name}")
+    async with teller.waiting("Temporal, the store, the API and a worker …"):
+        await stage.start_runner()
+    settings, temporal = stage.settings, stage.supervisor.temporal
+    feed = "" if stage.world else " · it polls the feed and goes by X-Forwarded-For"
+    teller.rows(
+        ("Temporal", f"{VERSION}, embedded, with its web page", temporal.ui if temporal else ""),
+        ("API", "webhooks, asks, audit; the only holder of the signing key", settings.api.url),
+        ("worker", "carries out, leases, undoes; it has the public key", f"process {stage.worker_pid()}"),
+        ("shop", f"{HOST}, a web server with a login{feed}", stage.address),
+        ("attacker", f"guesses {ATTACKER.pace} passwords a second", ATTACKER.address),
+        ("customer", f"looks around {CUSTOMER.pace} times a second", CUSTOMER.address),
+    )
+    teller.say(f"Enforcement: {stage.enforcement}.", "bold")
+
+
+async def be_told(stage: Stage, teller: Teller) -> str:
+    """Two senders report the same attacker; returns the incident's number."""
+    teller.chapter("Two senders report the same attacker")
+    rows = []
+    for delivery, proof in (
+        (stage.senders.wazuh(ATTACKER), "HMAC-SHA256 of the body"),
+        (stage.senders.guardduty(ATTACKER), "API key, as EventBridge sends it"),
+    ):
+        answer = await stage.deliver(delivery)
+        state = answer.json().get("state", "")
+        rows.append((delivery.source, f"{len(delivery.body)} bytes", proof, f"{answer.status_code} {state}"))
+    teller.rows(*rows)
+    teller.claim(
+        "202: both are proved, on disk and sealed before the senders hear of it",
+        expected=["202 new", "202 new"], found=[row[3] for row in rows],
+    )  # fmt: skip
+
+    async def one() -> dict[str, Any] | None:
+        found = await stage.incident_about(ATTACKER.address)
+        return found if found and len(found["alerts"]) > 1 else None
+
+    incident = await teller.until("one incident holds both alerts", one)
+    teller.claim(
+        f"one incident of both: {incident['id']}, {incident['priority']} by Wazuh's level 12",
+        expected=("P2", 1), found=(incident["priority"], len(await stage.get("/api/incidents"))),
+    )  # fmt: skip
+    await _show_card(stage, teller, incident["id"])
+    return str(incident["id"])
+
+
+async def shut_out(stage: Stage, teller: Teller, number: str) -> None:
+    """The attacker is blocked, and seen to be blocked."""
+    teller.chapter("The attacker is shut out, and seen to be")
+    hold = await teller.until(
+        f"{ATTACKER.address} is blocked and read back",
+        lambda: verified(stage, number, f"block {ATTACKER.address}"),
+    )
+    teller.claim(
+        f"T1, one outside address for a day: policy asks nobody; verified at {hold['point']}",
+        expected=("T1", "verified"), found=(hold["tier"], hold["outcome"]),
+    )  # fmt: skip
+    await seen_shut_out(stage, teller, ATTACKER)
+
+
+async def seen_shut_out(stage: Stage, teller: Teller, who: Visitor) -> None:
+    """Requests of *who* stop, the customer's go on, and the enforcement point itself says so."""
+
+    async def quiet() -> bool:
+        return stage.visitors.rate(who) <= _NOTHING
+
+    await teller.until(f"{who.name}'s requests stop", quiet)
+    await settle(1.2)
+    show_traffic(stage, teller, CUSTOMER, who)
+    listed = await stage.blocked()
+    rate, shopping = stage.visitors.rate(who), stage.visitors.rate(CUSTOMER)
+    teller.claim(f"nobody answers {who.address} any more", expected=0, found=round(rate))
+    teller.claim("the customer goes on shopping", expected=True, found=shopping > CUSTOMER.pace / 3)
+    teller.claim("the enforcement point, read back:", expected=True, found=who.address in listed)
+    teller.quote(listed[who.address])
+
+
+async def verified(stage: Stage, number: str, summary: str) -> dict[str, Any] | None:
+    """The verified hold of this name, once there is one."""
+    for hold in (await stage.incident(number))["holds"]:
+        if hold["summary"] == summary and hold["outcome"] == "verified":
+            return dict(hold)
+    return None
+
+
+def show_traffic(stage: Stage, teller: Teller, *visitors: Visitor) -> None:
+    """Answered requests a second over the last seconds, as bars."""
+    rows = []
+    for who in visitors:
+        series = stage.visitors.series(who, _SLOTS)
+        now = Text(f"{stage.visitors.rate(who):4.1f} answers/s now")
+        line = bars(series, who.pace * 1.2, _STYLES.get(who.name, "red"))
+        rows.append((Text(who.name), Text(who.address, style="dim"), line, now))
+    teller.rows(*rows)
+
+
+async def _show_card(stage: Stage, teller: Teller, number: str) -> None:
+    """The card; a person sees its clocks run for a moment."""
+    if teller.live:
+        with Live(console=teller.console, transient=True, auto_refresh=False) as live:
+            for _ in range(8):
+                live.update(drawn(await stage.incident(number)), refresh=True)
+                await asyncio.sleep(0.2)
+    teller.show(drawn(await stage.incident(number)))
+    teller.say(f"the first card, {teller.seconds:.1f} s after the start", "dim")
+

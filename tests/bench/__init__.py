@@ -1,0 +1,1 @@
+"""What the program costs, beside what the machine could do at best in the same run."""
