@@ -63,8 +63,9 @@ class Outbox:
     async def _send(self, row: Mapping[str, Any]) -> str:
         """Send one message; returns why it was not taken, or nothing."""
         if row["attempts"] == 0:
+            # The key says what it is about in ids and targets; alert text stays out of the log.
             (log.warning if row["loud"] else log.info)(
-                "message", to=row["audience"], subject=row["subject"], incident=row["incident"]
+                "message", to=row["audience"], about=row["key"], incident=row["incident"]
             )
         addresses = self._addresses(row["audience"])
         if self._mail is None or not addresses:

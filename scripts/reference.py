@@ -8,26 +8,27 @@ import tomllib
 from collections.abc import Iterator
 from importlib.metadata import metadata
 from pathlib import Path
-from types import ModuleType
 from typing import Any, get_args, get_type_hints
 
 import click
-from fastapi import APIRouter
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from typer.main import get_command
 
 import activities
 import playbooks
 from responder import errors
-from responder.api import approvals, codec, incidents, watching, webhooks
-from responder.api.parts import Allowed
+from responder.api.app import ENDPOINTS
+from responder.api.route import Endpoint
 from responder.cli import app, say
 from responder.settings import Settings
 from responder.sources import NORMALISERS
 
 WIDTH = 88
-ROUTERS: tuple[ModuleType, ...] = (webhooks, incidents, approvals, watching, codec)
+PROOFS = {
+    "webhooks": "the source's own proof",
+    "feeds": "a consumer's token, if consumers are named",
+    "codec": "by `api.codec`: a path nobody can guess, or `incidents:read`",
+}
 Schema = dict[str, Any]
 
 
@@ -168,30 +169,16 @@ def named_errors() -> list[type[Exception]]:
 def print_routes() -> None:
     """Every route, and the permission that its caller needs."""
     rows = [
-        (f"`{method} {route.path}`", _needs(route), (inspect.getdoc(route.endpoint) or "").split("\n")[0])
-        for route in routes()
-        for method in sorted(route.methods)
+        (f"`{one.method} {one.path}`", _needs(one), _prose(one.handler).split("\n")[0])
+        for one in ENDPOINTS
     ]
     _table(("route", "needs", "what it is for"), rows)
 
 
-def routes() -> list[APIRoute]:
-    """Every route that `serve` has."""
-    found: list[APIRoute] = []
-    for module in ROUTERS:
-        router: APIRouter = module.router
-        found += [route for route in router.routes if isinstance(route, APIRoute)]
-    return found
-
-
-def _needs(route: APIRoute) -> str:
-    for hint in get_type_hints(route.endpoint, include_extras=True).values():
-        for extra in get_args(hint)[1:]:
-            if isinstance(getattr(extra, "dependency", None), Allowed):
-                return f"`{extra.dependency.permission.value}`"
-    proof = {"webhooks": "the source's own proof", "feeds": "a consumer's token, if consumers are named"}
-    proof["codec"] = "by `api.codec`: a path nobody can guess, or `incidents:read`"
-    return proof.get(route.path.split("/")[1], "nothing")
+def _needs(endpoint: Endpoint) -> str:
+    if endpoint.permission is not None:
+        return f"`{endpoint.permission.value}`"
+    return PROOFS.get(endpoint.path.split("/")[1], "nothing")
 
 
 def print_kinds() -> None:
@@ -205,7 +192,6 @@ WHY = {
     "alembic": "the store's migrations",
     "boto3": "AWS; named by the owner, used from a later capability on",
     "cryptography": "AES-256-GCM and Ed25519",
-    "fastapi": "the API's routes and their validation",
     "httpx": "the command line's calls to the API",
     "jinja2": "pages of the console, from a later capability on",
     "paramiko": "SSH to firewalls and hosts",
@@ -216,8 +202,10 @@ WHY = {
     "pyotp": "second factors by RFC 6238",
     "rfc8785": "canonical JSON, which digests and signatures are over",
     "rich": "what people see in the terminal",
+    "starlette": "the API's routes, without what FastAPI costs to import",
     "slack-sdk": "Slack; named by the owner, used from a later capability on",
     "sqlalchemy": "the store on two databases",
+    "starlette": "the API's routes",
     "structlog": "logs as facts with keys",
     "temporalio": "durable order and time",
     "typer": "the command line",
@@ -233,6 +221,7 @@ WHY = {
     "pyright": "types, a second opinion",
     "pytest": "tests",
     "pytest-asyncio": "tests of coroutines",
+    "pytest-timeout": "a test that hangs is ended",
     "ruff": "format and lint",
     "schemathesis": "requests that the API's schema allows",
     "sybil": "runs the examples in docs/",

@@ -91,7 +91,7 @@ class NftablesBlock:
             f"add {self._where} {{ {self._element}{timed}{comment} }}\n"
         )
         # With its prefix even if single: ss takes the end of a bare IPv6 address for a port.
-        words = ("sh", "-c", _ADD_AND_END_FLOWS, "sh", self._nft, name_of(self._network))
+        words = ("sh", "-c", _ADD_AND_END_FLOWS, "sh", self._nft, str(self._network))
         return await self._shell.run(*words, stdin=script)
 
     async def _remove(self) -> None:

@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from responder.api import approvals, codec, incidents, watching, webhooks
 from responder.api.parts import Parts
+from responder.api.route import Endpoint, Problem
 from responder.approval.service import Approvals
 from responder.catalogue import load_kinds
 from responder.crypto.keyring import KeyRing, write_private
@@ -70,11 +73,18 @@ async def _local_token(settings: Settings, store: Store, name: str) -> None:
     write_private(path, (await tokens.issue(store, name)).encode())
 
 
-def make_app(parts: Parts) -> FastAPI:
+ENDPOINTS: tuple[Endpoint, ...] = tuple(
+    endpoint
+    for module in (webhooks, incidents, approvals, watching, codec)
+    for endpoint in module.routes.declared
+)
+
+
+def make_app(parts: Parts) -> Starlette:
     """The application over its parts."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         work = [asyncio.create_task(one, name=name) for name, one in _background(parts).items()]
         yield
         for task in work:
@@ -84,21 +94,34 @@ def make_app(parts: Parts) -> FastAPI:
                 await task
         await parts.store.close()
 
-    app = FastAPI(title="responder", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = Starlette(
+        routes=[endpoint.route for endpoint in ENDPOINTS],
+        lifespan=lifespan,
+        exception_handlers={
+            Problem: _problem, HTTPException: _unrouted, Refused: _refused, Exception: _broken
+        },
+    )
     app.state.parts = parts
-    for module in (webhooks, incidents, approvals, watching, codec):
-        app.include_router(module.router)
-
-    @app.exception_handler(Refused)
-    async def refused(_: Request, error: Refused) -> JSONResponse:
-        return JSONResponse({"detail": error.message}, 403)
-
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_failed", path=request.url.path, error=f"{type(error).__name__}: {error}"[:500])
-        return JSONResponse({"detail": "the store or Temporal did not answer; nothing was lost"}, 503)
-
     return app
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return JSONResponse({"detail": error.detail}, error.status)
+
+
+async def _unrouted(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, 403)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    log.error("request_failed", path=request.url.path, error=f"{type(error).__name__}: {error}"[:500])
+    return JSONResponse({"detail": "the store or Temporal did not answer; nothing was lost"}, 503)
 
 
 def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:

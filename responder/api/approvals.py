@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from fastapi import APIRouter, HTTPException
 from pydantic import Field
 from sqlalchemy import delete, insert, select
 
 from responder.api.incidents import Row, plain
-from responder.api.parts import MayDecide, MayPause, MayRead, MayWritePeople, Served
+from responder.api.route import Call, Problem, Routes
 from responder.approval import totp
 from responder.approval.service import Verdict
 from responder.audit import Entry, append
 from responder.incident import Frozen
 from responder.people import tokens
+from responder.people.person import Permission
 from responder.store.tables import asks, decisions, settings_now
 
-router = APIRouter(prefix="/api")
+routes = Routes()
 
 
 class Pausing(Frozen):
@@ -24,32 +24,36 @@ class Pausing(Frozen):
     reason: str = Field(min_length=1, max_length=300)
 
 
-@router.get("/asks")
-async def list_asks(served: Served, _: MayRead, *, everything: bool = False) -> list[Row]:
+@routes.get("/api/asks", Permission.INCIDENTS_READ)
+async def list_asks(call: Call) -> list[Row]:
     """The asks that wait for a person; with `everything`, the ended ones as well."""
     query = select(asks).order_by(asks.c.opened.desc()).limit(500)
-    if not everything:
+    if not call.flag("everything"):
         query = query.where(asks.c.state == "open")
-    async with served.store.reading() as tx:
+    async with call.served.store.reading() as tx:
         return [plain(row) for row in (await tx.execute(query)).mappings()]
 
 
-@router.get("/asks/{ask}")
-async def show_ask(ask: str, served: Served, _: MayRead) -> Row:
+@routes.get("/api/asks/{ask}", Permission.INCIDENTS_READ)
+async def show_ask(call: Call) -> Row:
     """One ask with its plan and its decisions."""
-    async with served.store.reading() as tx:
+    ask = call.path("ask")
+    async with call.served.store.reading() as tx:
         row = (await tx.execute(select(asks).where(asks.c.id == ask))).mappings().one_or_none()
         if row is None:
-            raise HTTPException(404, f"there is no ask {ask}")
+            raise Problem(404, f"there is no ask {ask}")
         query = select(decisions.c.principal, decisions.c.approve, decisions.c.document)
         given = (await tx.execute(query.where(decisions.c.ask == ask))).mappings().all()
     return plain(row) | {"decisions": [plain(one) for one in given]}
 
 
-@router.post("/asks/{ask}/decisions")
-async def decide(ask: str, verdict: Verdict, served: Served, person: MayDecide) -> Row:
+@routes.post("/api/asks/{ask}/decisions", Permission.APPROVALS_DECIDE)
+async def decide(call: Call) -> Row:
     """Decide an ask. The answer says what is recorded; the run picks it up within a second."""
-    decided = await served.approvals.decide(ask, person, verdict, method="api token")
+    served, verdict = call.served, await call.body(Verdict)
+    decided = await served.approvals.decide(
+        call.path("ask"), call.person, verdict, method="api token"
+    )
     try:
         await served.link.tell(decided["run"])
         delivered = True
@@ -58,42 +62,46 @@ async def decide(ask: str, verdict: Verdict, served: Served, person: MayDecide) 
     return plain(decided) | {"delivered": delivered}
 
 
-@router.post("/people/{name}/factor")
-async def enrol(name: str, served: Served, person: MayWritePeople) -> Row:
+@routes.post("/api/people/{name}/factor", Permission.PEOPLE_WRITE)
+async def enrol(call: Call) -> Row:
     """Give somebody a new second factor; what they had before ends. The answer is shown once."""
+    name, served = call.path("name"), call.served
     if served.people.find(name) is None:
-        raise HTTPException(404, f"the settings name no person {name}")
+        raise Problem(404, f"the settings name no person {name}")
     now = served.store.now()
     async with served.store.transaction() as tx:
         address = await totp.enrol(tx, served.deliveries, name)
-        await append(tx, now, Entry(kind="enrolled", actor=person.name, subject=name))
+        await append(tx, now, Entry(kind="enrolled", actor=call.person.name, subject=name))
     return {"person": name, "otpauth": address}
 
 
-@router.post("/people/{name}/token")
-async def issue(name: str, served: Served, person: MayWritePeople) -> Row:
+@routes.post("/api/people/{name}/token", Permission.PEOPLE_WRITE)
+async def issue(call: Call) -> Row:
     """Give somebody a token of the API. It is shown once."""
+    name, served = call.path("name"), call.served
     if served.people.find(name) is None:
-        raise HTTPException(404, f"the settings name no person {name}")
+        raise Problem(404, f"the settings name no person {name}")
     token = await tokens.issue(served.store, name)
     async with served.store.transaction() as tx:
-        await append(tx, served.store.now(), Entry(kind="token", actor=person.name, subject=name))
+        await append(tx, served.store.now(), Entry(kind="token", actor=call.person.name, subject=name))
     return {"person": name, "token": token}
 
 
-@router.post("/pause")
-async def pause(pausing: Pausing, served: Served, person: MayPause) -> Row:
+@routes.post("/api/pause", Permission.RUNNER_PAUSE)
+async def pause(call: Call) -> Row:
     """Let nothing new be done from now on; what is leased is still undone in time."""
-    return await _set_pause(served, person.name, {"paused": True, "by": person.name, "reason": pausing.reason})
+    pausing = await call.body(Pausing)
+    return await _set_pause(call, {"paused": True, "by": call.person.name, "reason": pausing.reason})
 
 
-@router.post("/resume")
-async def resume(served: Served, person: MayPause) -> Row:
+@routes.post("/api/resume", Permission.RUNNER_PAUSE)
+async def resume(call: Call) -> Row:
     """Go on."""
-    return await _set_pause(served, person.name, {"paused": False, "by": person.name, "reason": ""})
+    return await _set_pause(call, {"paused": False, "by": call.person.name, "reason": ""})
 
 
-async def _set_pause(served: Served, name: str, value: dict[str, Any]) -> Row:
+async def _set_pause(call: Call, value: dict[str, Any]) -> Row:
+    served, name = call.served, call.person.name
     now = served.store.now()
     async with served.store.transaction() as tx:
         await tx.execute(delete(settings_now).where(settings_now.c.name == "paused"))

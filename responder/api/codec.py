@@ -4,55 +4,57 @@ import secrets
 from base64 import b64decode, b64encode
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from temporalio.api.common.v1 import Payload
 
-from responder.api.parts import Served, caller
+from responder.api.parts import Parts
+from responder.api.route import PUBLIC, Call, Problem, Routes, caller
 from responder.crypto.codec import SealedPayloads, Unencrypted
 from responder.errors import StateError
 from responder.people.person import Permission
 
-router = APIRouter()
+routes = Routes()
 _MOST = 1000
 
 
-@router.options("/codec/{secret}/{verb}")
-async def preflight(secret: str, verb: str, request: Request, served: Served) -> Response:
+@routes.options("/codec/{secret}/{verb}", PUBLIC)
+async def preflight(call: Call) -> Response:
     """The browser asks first, since the page is on another port."""
-    _known(secret, served)
-    return Response(status_code=204, headers=_cors(request, served))
+    _known(call.path("secret"), call.served)
+    return Response(status_code=204, headers=_cors(call.request, call.served))
 
 
-@router.post("/codec/{secret}/{verb}")
-async def convert(secret: str, verb: str, request: Request, served: Served) -> Response:
+@routes.post("/codec/{secret}/{verb}", PUBLIC)
+async def convert(call: Call) -> Response:
     """Decode or encode payloads, by Temporal's codec server protocol."""
-    _known(secret, served)
+    request, served = call.request, call.served
+    _known(call.path("secret"), served)
     if served.settings.api.codec == "token":
-        person = await caller(request, served)
+        person = await caller(request)
         if not person.may(Permission.INCIDENTS_READ):
-            raise HTTPException(403, f"{person.name} may not {Permission.INCIDENTS_READ}")
+            raise Problem(403, f"{person.name} may not {Permission.INCIDENTS_READ}")
     codec = SealedPayloads(served.payloads)
-    work = {"decode": codec.open, "encode": codec.seal}.get(verb)
+    work = {"decode": codec.open, "encode": codec.seal}.get(call.path("verb"))
     if work is None:
-        raise HTTPException(404, "expected decode or encode")
+        raise Problem(404, "expected decode or encode")
     try:
         asked: dict[str, Any] = await request.json()
         payloads = [_payload(one) for one in asked["payloads"][:_MOST]]
         answer = [_plain(work(payload)) for payload in payloads]
     except (ValueError, KeyError, TypeError, AttributeError, Unencrypted, StateError) as error:
-        raise HTTPException(400, f"not payloads of ours: {type(error).__name__}") from error
+        raise Problem(400, f"not payloads of ours: {type(error).__name__}") from error
     return JSONResponse({"payloads": answer}, headers=_cors(request, served))
 
 
-def _known(secret: str, served: Served) -> None:
+def _known(secret: str, served: Parts) -> None:
     mode = served.settings.api.codec
     expected = served.codec_path if mode == "loopback" else "token"
     if mode == "off" or not secrets.compare_digest(secret, expected):
-        raise HTTPException(404, "Not Found")
+        raise Problem(404, "Not Found")
 
 
-def _cors(request: Request, served: Served) -> dict[str, str]:
+def _cors(request: Request, served: Parts) -> dict[str, str]:
     own = {f"http://{host}:{served.settings.temporal.ui_port}" for host in ("127.0.0.1", "localhost")}
     origin = request.headers.get("origin", "")
     if origin not in own:

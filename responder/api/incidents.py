@@ -3,16 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, HTTPException
 from pydantic import Field
 from sqlalchemy import select
 
-from responder.api.parts import MayEndLeases, MayRead, MayWrite, Served
+from responder.api.route import Call, Problem, Routes
 from responder.handling import Resolution, acknowledge, close, end_holds
 from responder.incident import Frozen
+from responder.people.person import Permission
 from responder.store.tables import alerts, asks, clocks, holds, incidents, messages, resources, runs, steps
 
-router = APIRouter(prefix="/api")
+routes = Routes()
 Row = dict[str, Any]
 
 
@@ -36,24 +36,25 @@ def plain(row: Any) -> Row:  # noqa: ANN401 - a row's mapping
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in dict(row).items()}
 
 
-@router.get("/incidents")
-async def list_incidents(served: Served, _: MayRead, *, everything: bool = False) -> list[Row]:
+@routes.get("/api/incidents", Permission.INCIDENTS_READ)
+async def list_incidents(call: Call) -> list[Row]:
     """The open incidents, most urgent first; with `everything`, the closed ones as well."""
     query = select(incidents).order_by(incidents.c.priority, incidents.c.opened.desc()).limit(500)
-    if not everything:
+    if not call.flag("everything"):
         query = query.where(incidents.c.closed.is_(None))
-    async with served.store.reading() as tx:
+    async with call.served.store.reading() as tx:
         return [plain(row) for row in (await tx.execute(query)).mappings()]
 
 
-@router.get("/incidents/{incident}")
-async def show_incident(incident: str, served: Served, _: MayRead) -> Row:
+@routes.get("/api/incidents/{incident}", Permission.INCIDENTS_READ)
+async def show_incident(call: Call) -> Row:
     """One incident with its clocks, runs, steps, asks, holds, alerts and messages."""
-    async with served.store.reading() as tx:
+    incident = call.path("incident")
+    async with call.served.store.reading() as tx:
         query = select(incidents).where(incidents.c.id == incident)
         row = (await tx.execute(query)).mappings().one_or_none()
         if row is None:
-            raise HTTPException(404, f"there is no incident {incident}")
+            raise Problem(404, f"there is no incident {incident}")
         held = (
             select(holds, resources.c.point, resources.c.outcome, resources.c.state, resources.c.said)
             .join(resources, resources.c.name == holds.c.resource)
@@ -77,45 +78,48 @@ async def show_incident(incident: str, served: Served, _: MayRead) -> Row:
     return plain(row) | parts
 
 
-@router.post("/incidents/{incident}/ack")
-async def ack(incident: str, served: Served, person: MayWrite) -> Row:
+@routes.post("/api/incidents/{incident}/ack", Permission.INCIDENTS_WRITE)
+async def ack(call: Call) -> Row:
     """Take the incident: you own it, and the acknowledge clock stops."""
-    await acknowledge(served.store, incident, person)
-    return {"incident": incident, "owner": person.name}
+    incident = call.path("incident")
+    await acknowledge(call.served.store, incident, call.person)
+    return {"incident": incident, "owner": call.person.name}
 
 
-@router.post("/incidents/{incident}/close")
-async def close_incident(incident: str, closing: Closing, served: Served, person: MayWrite) -> Row:
+@routes.post("/api/incidents/{incident}/close", Permission.INCIDENTS_WRITE)
+async def close_incident(call: Call) -> Row:
     """Close it; a false positive ends its holds as well."""
+    incident, served, closing = call.path("incident"), call.served, await call.body(Closing)
     ended = await close(
-        served.store, served.deliveries, incident, person, closing.resolution, closing.code
+        served.store, served.deliveries, incident, call.person, closing.resolution, closing.code
     )
     for resource in ended:
         await served.link.lease(resource, None, new=False)
     return {"incident": incident, "resolution": closing.resolution, "ended": ended}
 
 
-@router.get("/leases")
-async def list_leases(served: Served, _: MayRead, *, everything: bool = False) -> list[Row]:
+@routes.get("/api/leases", Permission.INCIDENTS_READ)
+async def list_leases(call: Call) -> list[Row]:
     """What is held, where, until when, and how it stands; with `everything`, what ended as well."""
     query = (
         select(holds, resources.c.point, resources.c.outcome, resources.c.state, resources.c.said)
         .join(resources, resources.c.name == holds.c.resource)
         .order_by(holds.c.taken)
     )
-    if not everything:
+    if not call.flag("everything"):
         query = query.where(holds.c.ended.is_(None))
-    async with served.store.reading() as tx:
+    async with call.served.store.reading() as tx:
         return [plain(row) for row in (await tx.execute(query)).mappings()]
 
 
-@router.post("/leases/end")
-async def end_leases(ending: EndingOf, served: Served, person: MayEndLeases) -> Row:
+@routes.post("/api/leases/end", Permission.LEASES_WRITE)
+async def end_leases(call: Call) -> Row:
     """End holds early; what nothing holds any more is undone at once, and verified."""
+    served, ending = call.served, await call.body(EndingOf)
     if (ending.hold is None) == (ending.resource is None):
-        raise HTTPException(422, "expected one of hold and resource")
+        raise Problem(422, "expected one of hold and resource")
     touched = await end_holds(
-        served.store, served.deliveries, person, ending.code, hold=ending.hold, resource=ending.resource
+        served.store, served.deliveries, call.person, ending.code, hold=ending.hold, resource=ending.resource
     )
     for resource in touched:
         await served.link.lease(resource, None, new=False)

@@ -3,56 +3,56 @@
 import secrets
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import delete, func, insert, or_, select, text
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from responder.api.incidents import Row
-from responder.api.parts import MayReadAudit, MayReadIntake, Served
+from responder.api.route import PUBLIC, Call, Problem, Routes
 from responder.audit import tail, verify
 from responder.intake.deliveries import count
 from responder.inventory import FeedPoint
+from responder.people.person import Permission
 from responder.store.tables import asks, feed_entries, feed_polls, holds, incidents, resources
 from responder.temporal import until_there
 
-router = APIRouter()
+routes = Routes()
 
 
-@router.get("/api/intake")
-async def intake(served: Served, _: MayReadIntake) -> Row:
+@routes.get("/api/intake", Permission.INTAKE_READ)
+async def intake(call: Call) -> Row:
     """Received = started + merged + dismissed + quarantined + waiting, counted in alerts."""
-    return dict(await count(served.store))
+    return dict(await count(call.served.store))
 
 
-@router.get("/api/audit")
-async def read_audit(
-    served: Served, _: MayReadAudit, last: int = 50, incident: str | None = None
-) -> list[dict[str, Any]]:
+@routes.get("/api/audit", Permission.AUDIT_READ)
+async def read_audit(call: Call) -> list[dict[str, Any]]:
     """The last entries, oldest first."""
-    async with served.store.reading() as tx:
-        return list(await tail(tx, min(max(last, 1), 1000), incident=incident))
+    incident = call.request.query_params.get("incident")
+    async with call.served.store.reading() as tx:
+        return list(await tail(tx, call.number("last", 50, most=1000), incident=incident))
 
 
-@router.get("/api/audit/verification")
-async def verify_audit(served: Served, _: MayReadAudit) -> Row:
+@routes.get("/api/audit/verification", Permission.AUDIT_READ)
+async def verify_audit(call: Call) -> Row:
     """Check the whole log; names the first entry that does not hold."""
-    held, fault = await verify(served.store)
+    held, fault = await verify(call.served.store)
     return {"held": held, "fault": None if fault is None else fault.model_dump()}
 
 
-@router.get("/healthz")
-async def healthz() -> Row:
+@routes.get("/healthz", PUBLIC)
+async def healthz(_: Call) -> Row:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
-async def readyz(served: Served, *, worker: bool = False) -> Response:
+@routes.get("/readyz", PUBLIC)
+async def readyz(call: Call) -> Response:
     """
     Whether deliveries are taken in (the store answers) and handed on (Temporal answers).
 
     With `worker`, also whether somebody carries them out; taking in does not depend on that.
     """
+    served = call.served
     found: dict[str, str] = {}
     try:
         async with served.store.reading() as tx:
@@ -62,15 +62,16 @@ async def readyz(served: Served, *, worker: bool = False) -> Response:
         found["store"] = f"{type(error).__name__}"
     found["temporal"] = "ok" if await until_there(served.link.client, 1.0) else "no answer"
     found["reconciled"] = "ok" if served.reconciler.rounds else "not yet"
-    if worker and found["temporal"] == "ok":
+    if call.flag("worker") and found["temporal"] == "ok":
         found["worker"] = "ok" if await served.link.has_worker() else "none"
     good = all(value == "ok" for value in found.values())
     return JSONResponse(found, 200 if good else 503)
 
 
-@router.get("/metrics")
-async def metrics(served: Served) -> Response:
+@routes.get("/metrics", PUBLIC)
+async def metrics(call: Call) -> Response:
     """Prometheus' page."""
+    served = call.served
     async with served.store.reading() as tx:
         rows = await tx.execute(
             select(incidents.c.priority, func.count())
@@ -105,20 +106,21 @@ async def metrics(served: Served) -> Response:
     return Response(served.metrics.page(), media_type="text/plain; version=0.0.4")
 
 
-@router.get("/feeds/{name}.txt")
-async def feed(name: str, request: Request, served: Served) -> Response:
+@routes.get("/feeds/{name}.txt", PUBLIC)
+async def feed(call: Call) -> Response:
     """The networks to drop, one a line, for firewalls that poll; polling is the proof of delivery."""
+    name, served, request = call.path("name"), call.served, call.request
     point = next(
         (p for p in served.settings.inventory.points if isinstance(p, FeedPoint) and p.name == name), None
     )
     if point is None:
-        raise HTTPException(404, "no such feed")
+        raise Problem(404, "no such feed")
     token = request.headers.get("authorization", "").removeprefix("Bearer ")
     consumer = next(
         (c.name for c in point.consumers if secrets.compare_digest(c.token.get_secret_value(), token)), None
     )
     if point.consumers and consumer is None:
-        raise HTTPException(401, "expected `Authorization: Bearer …` with the token of a consumer")
+        raise Problem(401, "expected `Authorization: Bearer …` with the token of a consumer")
     now = served.store.now()
     async with served.store.transaction() as tx:
         alive = or_(feed_entries.c.until.is_(None), feed_entries.c.until > now)

@@ -23,7 +23,8 @@ def card(incident: dict[str, Any], console: Console | None = None) -> None:
 def drawn(incident: dict[str, Any]) -> RenderableType:
     """The card itself."""
     seen = incident["indicators"]
-    about = ", ".join([*seen["networks"], *seen["hosts"], *seen["accounts"]]) or "nothing named"
+    networks = [n.removesuffix("/128" if ":" in n else "/32") for n in seen["networks"]]
+    about = ", ".join([*networks, *seen["hosts"], *seen["accounts"]]) or "nothing named"
     parts: list[RenderableType] = [
         Text(clean(incident["title"]), style="bold"),
         Text(f"{incident['category'].replace('_', ' ')} · {clean(about)} · owner {incident['owner'] or 'nobody yet'}"),

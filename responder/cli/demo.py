@@ -30,19 +30,19 @@ def demo(
         Enforcement.AUTO, help="Block in a kernel firewall of its own, or by the blocklist feed."
     ),
 ) -> None:
-    """A minute's story: a real alert, an attacker blocked, an isolation approved, kills and forgeries."""
+    """A minute's story on real parts: an attack, a block, an approval, a kill, forgeries, proof."""
     import asyncio  # noqa: PLC0415
     import sys  # noqa: PLC0415
     import time  # noqa: PLC0415
 
     began = time.monotonic()
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Stop(USAGE, "nobody can answer here: this is not a terminal\n\nhint: responder demo --yes")
+        raise Stop(
+            USAGE, "nobody can answer here: this is not a terminal\n\nhint: responder demo --yes"
+        )
     from responder.demo import tell_story  # noqa: PLC0415
 
     try:
-        asyncio.run(
-            tell_story(yes=yes, picture=picture, keep=keep, mode=mode.value, began=began)
-        )
+        asyncio.run(tell_story(yes=yes, picture=picture, keep=keep, mode=mode.value, began=began))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

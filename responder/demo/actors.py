@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections import deque
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Actor:
             await self._hearing
 
     async def _hear(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101 - asked for above
+        assert process.stdout is not None
         while line := await process.stdout.readline():
             self.heard.append((time.monotonic(), json.loads(line)))
 
@@ -89,4 +90,4 @@ class Visitors(Actor):
             until = end - slot * seconds
             said = [said for at, said in self.heard if at <= until + 0.01]
             marks.append(said[-1][who.name]["answered"] if said else 0)
-        return [(b - a) / seconds for a, b in zip(marks, marks[1:], strict=False)]
+        return [(b - a) / seconds for a, b in pairwise(marks)]

@@ -1,9 +1,11 @@
 """The first chapters: the parts come up, two senders report an attack, and it is shut out."""
 
-import asyncio
+import time
 from typing import Any
 
+from rich.console import RenderableType
 from rich.live import Live
+from rich.panel import Panel
 from rich.text import Text
 
 from responder.cli.card import drawn
@@ -31,12 +33,21 @@ async def come_up(stage: Stage, teller: Teller, mode: Mode) -> None:
     teller.rows(
         ("Temporal", f"{VERSION}, embedded, with its web page", temporal.ui if temporal else ""),
         ("API", "webhooks, asks, audit; the only holder of the signing key", settings.api.url),
-        ("worker", "carries out, leases, undoes; it has the public key", f"process {stage.worker_pid()}"),
+        (
+            "worker",
+            "carries out, leases, undoes; it has the public key",
+            f"process {stage.worker_pid()}",
+        ),
         ("shop", f"{HOST}, a web server with a login{feed}", stage.address),
         ("attacker", f"guesses {ATTACKER.pace} passwords a second", ATTACKER.address),
         ("customer", f"looks around {CUSTOMER.pace} times a second", CUSTOMER.address),
     )
     teller.say(f"Enforcement: {stage.enforcement}.", "bold")
+    ready = await stage.get("/readyz")
+    teller.claim(
+        f"ready {teller.seconds:.1f} s after the start: {', '.join(ready)}",
+        expected={"ok"}, found=set(ready.values()),
+    )  # fmt: skip
 
 
 async def be_told(stage: Stage, teller: Teller) -> str:
@@ -49,7 +60,9 @@ async def be_told(stage: Stage, teller: Teller) -> str:
     ):
         answer = await stage.deliver(delivery)
         state = answer.json().get("state", "")
-        rows.append((delivery.source, f"{len(delivery.body)} bytes", proof, f"{answer.status_code} {state}"))
+        rows.append(
+            (delivery.source, f"{len(delivery.body)} bytes", proof, f"{answer.status_code} {state}")
+        )
     teller.rows(*rows)
     teller.claim(
         "202: both are proved, on disk and sealed before the senders hear of it",
@@ -66,6 +79,11 @@ async def be_told(stage: Stage, teller: Teller) -> str:
         expected=("P2", 1), found=(incident["priority"], len(await stage.get("/api/incidents"))),
     )  # fmt: skip
     await _show_card(stage, teller, incident["id"])
+    teller.claim(
+        f"the first card {teller.seconds:.1f} s after the start; its three clocks run",
+        expected=["acknowledge", "contain", "resolve"],
+        found=[c["clock"] for c in incident["clocks"] if c["started"] < c["due"]],
+    )  # fmt: skip
     return str(incident["id"])
 
 
@@ -83,7 +101,9 @@ async def shut_out(stage: Stage, teller: Teller, number: str) -> None:
     await seen_shut_out(stage, teller, ATTACKER)
 
 
-async def seen_shut_out(stage: Stage, teller: Teller, who: Visitor) -> None:
+async def seen_shut_out(
+    stage: Stage, teller: Teller, who: Visitor, *, since: float | None = None
+) -> None:
     """Requests of *who* stop, the customer's go on, and the enforcement point itself says so."""
 
     async def quiet() -> bool:
@@ -91,7 +111,7 @@ async def seen_shut_out(stage: Stage, teller: Teller, who: Visitor) -> None:
 
     await teller.until(f"{who.name}'s requests stop", quiet)
     await settle(1.2)
-    show_traffic(stage, teller, CUSTOMER, who)
+    show_traffic(stage, teller, CUSTOMER, who, since=since)
     listed = await stage.blocked()
     rate, shopping = stage.visitors.rate(who), stage.visitors.rate(CUSTOMER)
     teller.claim(f"nobody answers {who.address} any more", expected=0, found=round(rate))
@@ -108,24 +128,33 @@ async def verified(stage: Stage, number: str, summary: str) -> dict[str, Any] | 
     return None
 
 
-def show_traffic(stage: Stage, teller: Teller, *visitors: Visitor) -> None:
-    """Answered requests a second over the last seconds, as bars."""
+def show_traffic(
+    stage: Stage, teller: Teller, *visitors: Visitor, since: float | None = None
+) -> None:
+    """Answered requests a second as bars: over the last seconds, or *since* a monotonic time."""
+    span = 0.5 if since is None else max((time.monotonic() - since) / _SLOTS, 0.5)
     rows = []
     for who in visitors:
-        series = stage.visitors.series(who, _SLOTS)
+        series = stage.visitors.series(who, _SLOTS, span)
         now = Text(f"{stage.visitors.rate(who):4.1f} answers/s now")
-        line = bars(series, who.pace * 1.2, _STYLES.get(who.name, "red"))
+        line = bars(series, who.pace * 1.15, _STYLES.get(who.name, "red"))
         rows.append((Text(who.name), Text(who.address, style="dim"), line, now))
     teller.rows(*rows)
+
+
+async def card(stage: Stage, teller: Teller, number: str) -> RenderableType:
+    """An incident's card as it is now, as wide as there is room."""
+    found = drawn(await stage.incident(number))
+    if isinstance(found, Panel):
+        found.width = teller.console.width
+    return found
 
 
 async def _show_card(stage: Stage, teller: Teller, number: str) -> None:
     """The card; a person sees its clocks run for a moment."""
     if teller.live:
         with Live(console=teller.console, transient=True, auto_refresh=False) as live:
-            for _ in range(8):
-                live.update(drawn(await stage.incident(number)), refresh=True)
-                await asyncio.sleep(0.2)
-    teller.show(drawn(await stage.incident(number)))
-    teller.say(f"the first card, {teller.seconds:.1f} s after the start", "dim")
-
+            for _ in range(10):
+                live.update(await card(stage, teller, number), refresh=True)
+                await settle(0.15)
+    teller.show(await card(stage, teller, number))

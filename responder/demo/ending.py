@@ -1,6 +1,7 @@
 """The last chapters: a lease that ends by itself, and an audit that notices one byte."""
 
 import sqlite3
+import time
 from contextlib import closing
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ _LATEST = 30.0  # seconds after its time by which a lease must be undone, on a s
 async def let_go(stage: Stage, teller: Teller) -> None:
     """A block of some seconds ends, is undone and read back, without anybody doing anything."""
     teller.chapter(f"A lease of {LEASE_SECONDS} seconds ends and undoes itself")
+    came = time.monotonic()
     stage.visitors.order(f"start {SCANNER.name}")
     await settle(1.5)
     await stage.deliver(stage.senders.sensor(SCANNER))
@@ -31,7 +33,9 @@ async def let_go(stage: Stage, teller: Teller) -> None:
     until = datetime.fromisoformat(hold["until"])
     listed = (await stage.blocked()).get(SCANNER.address, "")
     teller.claim(
-        f"{SCANNER.address} is blocked until {until:%H:%M:%S} UTC", expected=True, found=bool(listed)
+        f"{SCANNER.address} is blocked until {until:%H:%M:%S} UTC",
+        expected=True,
+        found=bool(listed),
     )
     teller.quote(listed)
 
@@ -47,7 +51,7 @@ async def let_go(stage: Stage, teller: Teller) -> None:
 
     await teller.until("its requests are answered again", back)
     await settle(0.75)
-    show_traffic(stage, teller, SCANNER, ATTACKER)
+    show_traffic(stage, teller, SCANNER, ATTACKER, since=came)
     left = await stage.blocked()
     teller.claim(
         f"undone {late:.1f} s after its time, read back and audited; the others stay blocked",
@@ -55,7 +59,9 @@ async def let_go(stage: Stage, teller: Teller) -> None:
         found=(0 <= late <= _LATEST, SCANNER.address in left, ATTACKER.address in left),
     )  # fmt: skip
     if stage.world:
-        teller.say("had all of this been killed, the kernel itself would have ended it 20 s later", "dim")
+        teller.say(
+            "had all of this been killed, the kernel itself would have ended it 20 s later", "dim"
+        )
 
 
 async def be_proved(stage: Stage, teller: Teller) -> None:
@@ -75,22 +81,27 @@ async def be_proved(stage: Stage, teller: Teller) -> None:
             "the database itself refuses to change an entry",
             expected="the audit is append-only", found=_change(store, seq, flipped),
         )  # fmt: skip
-        guard = store.execute("SELECT sql FROM sqlite_master WHERE name = ?", (_GUARD,)).fetchone()[0]
+        guard = store.execute("SELECT sql FROM sqlite_master WHERE name = ?", (_GUARD,)).fetchone()[
+            0
+        ]
         store.execute(f"DROP TRIGGER {_GUARD}")
         try:
             _change(store, seq, flipped)
-            teller.say(f"so the guard is removed, as who owns the disk can, and one bit of entry {seq} flipped:")
+            teller.say(f"who owns the disk removes that guard, and flips one bit of entry {seq}:")
             teller.quote(f"…{text[last - 30 : last + 4]}…\n…{flipped[last - 30 : last + 4]}…")
             broken = await _verification(stage)
             teller.claim(
                 f"`responder audit verify` names it: entry {seq} was changed after it was written",
-                expected={"seq": seq, "why": "was changed after it was written"}, found=broken["fault"],
+                expected={"seq": seq, "why": "was changed after it was written"},
+                found=broken["fault"],
             )  # fmt: skip
         finally:
             _change(store, seq, text)
             store.execute(guard)
     restored = await _verification(stage)
-    teller.claim(f"put back: {restored['held']} entries hold", expected=None, found=restored["fault"])
+    teller.claim(
+        f"put back: {restored['held']} entries hold", expected=None, found=restored["fault"]
+    )
 
 
 async def _verification(stage: Stage) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The chapter of lies: a signal, an approval and deliveries that are not what they pretend to be."""
+"""The chapter of lies: a signal, an approval and deliveries that are not what they claim."""
 
 import json
 import sqlite3
@@ -57,14 +57,17 @@ async def _forge(stage: Stage, teller: Teller, number: str, ask: dict[str, Any])
     at = time.time_ns() // 1000
     with closing(sqlite3.connect(stage.files.store, timeout=15)) as store, store:
         store.execute(
-            "INSERT INTO decisions (ask, principal, approve, document, signature) VALUES (?, ?, 1, ?, ?)",
+            "INSERT INTO decisions (ask, principal, approve, document, signature) "
+            "VALUES (?, ?, 1, ?, ?)",
             (ask["id"], stage.person, json.dumps(decision.document), signature),
         )
-        store.execute("UPDATE asks SET state = 'approved', decided = ? WHERE id = ?", (at, ask["id"]))
+        store.execute(
+            "UPDATE asks SET state = 'approved', decided = ? WHERE id = ?", (at, ask["id"])
+        )
     said = await teller.until("the run reads it", lambda: refusal(stage, number, ask["step"]))
     holds = [h["summary"] for h in (await stage.incident(number))["holds"]]
     teller.claim(
-        "an approval put into the database, of the right plan, person and factors, but another key:",
+        "an approval written into the database, right in all but the key that signed it:",
         expected=True, found="not signed by the approval service" in said,
     )  # fmt: skip
     teller.quote(f"refused: {said}")
@@ -92,7 +95,9 @@ async def _replay(stage: Stage, teller: Teller) -> None:
     ):
         answer = await stage.deliver(delivery)
         said = answer.json()
-        rows.append((what, str(answer.status_code), said.get("state") or said["detail"].partition(";")[0]))
+        rows.append(
+            (what, str(answer.status_code), said.get("state") or said["detail"].partition(";")[0])
+        )
     teller.rows(*rows)
 
     async def counted() -> dict[str, Any] | None:

@@ -1,14 +1,13 @@
-"""The chapter in which a person decides: the plan of an isolation, the second factor, the effect."""
+"""The chapter in which a person decides: an isolation's plan, the second factor, the effect."""
 
 from typing import Any
 
 from rich.text import Text
 
-from responder.cli.card import drawn
-from responder.demo.arrival import show_traffic, verified
+from responder.demo.arrival import card, show_traffic, verified
 from responder.demo.cast import ATTACKER, CUSTOMER, HOST
 from responder.demo.stage import Stage, settle
-from responder.demo.teller import Teller, Untrue, key, line, value_at
+from responder.demo.teller import Teller, Untrue, key, line
 
 RESOURCE = f"filter/{HOST}"
 SUMMARY = f"isolate {HOST}"
@@ -17,11 +16,11 @@ _TRIES = 3
 
 
 async def be_asked(stage: Stage, teller: Teller, number: str, *, yes: bool) -> None:
-    """The playbook asks to isolate the host, and a person approves exactly that plan, or denies it."""
+    """The playbook asks to isolate the host; a person approves exactly that plan, or denies it."""
     teller.chapter(f"The playbook asks to isolate {HOST}; a person decides")
     ask = await open_ask(stage, teller, number)
     _show_plan(teller, ask)
-    point = value_at(ask, "plan", "changes", 0, "points", 0) or {}
+    point = ask["plan"]["changes"][0]["points"][0]
     expected = (True, "open", "isolated") if stage.world else (False, None, None)
     teller.claim(
         "the plan was made by looking, and nothing is changed before somebody decides"
@@ -30,7 +29,9 @@ async def be_asked(stage: Stage, teller: Teller, number: str, *, yes: bool) -> N
         expected=expected, found=tuple(point.get(k) for k in ("known", "before", "after")),
     )  # fmt: skip
     if not await _decide(stage, teller, ask, yes=yes):
-        said = await teller.until("the playbook hears of it", lambda: refusal(stage, number, ask["step"]))
+        said = await teller.until(
+            "the playbook hears of it", lambda: refusal(stage, number, ask["step"])
+        )
         teller.claim(f"denied: {said}", expected=True, found="denied" in said)
         return
     await stage.post(f"/api/incidents/{number}/ack")
@@ -65,13 +66,16 @@ def _show_plan(teller: Teller, ask: dict[str, Any]) -> None:
     for change in plan["changes"]:
         for point in change["points"]:
             before = str(point["before"]) if point["known"] else "unknown"
-            states = Text.assemble((before, "green"), " → ", (str(point["after"] or "isolated"), "bold red"))
-            rows.append((Text(change["summary"], style="bold"), f"at {point['point']}", states, "for 8 hours"))
+            after = str(point["after"] or "isolated")
+            states = Text.assemble((before, "green"), " → ", (after, "bold red"))
+            what = Text(change["summary"], style="bold")
+            rows.append((what, f"at {point['point']}", states, "for 8 hours"))
     teller.rows(*rows)
     blast = plan["blast"]
     teller.quote(
-        f"{ask['tier']} · needs {needs['people']} person with a second factor · touches {blast['hosts']} "
-        f"host, {blast['networks']} networks · approve by {ask['expires'][11:19]} UTC\n"
+        f"{ask['tier']} · needs {needs['people']} person with a second factor · "
+        f"touches {blast['hosts']} host, {blast['networks']} networks · "
+        f"approve by {ask['expires'][11:19]} UTC\n"
         f"plan {ask['digest'][:16]}… is what is approved; any other plan needs another approval"
     )
 
@@ -105,14 +109,16 @@ async def _decide(stage: Stage, teller: Teller, ask: dict[str, Any], *, yes: boo
 
 
 async def _seen_isolated(stage: Stage, teller: Teller, number: str) -> None:
-    await teller.until(f"{HOST} is isolated and read back", lambda: verified(stage, number, SUMMARY))
+    await teller.until(
+        f"{HOST} is isolated and read back", lambda: verified(stage, number, SUMMARY)
+    )
 
     async def quiet() -> bool:
         return stage.visitors.rate(CUSTOMER) == 0
 
     await teller.until(f"{HOST} answers nobody", quiet)
     await settle(1.0)
-    teller.show(drawn(await stage.incident(number)))
+    teller.show(await card(stage, teller, number))
     show_traffic(stage, teller, CUSTOMER, ATTACKER)
     drops = (await _isolation(stage)).count("counter packets")
     teller.claim(
@@ -124,7 +130,9 @@ async def _seen_isolated(stage: Stage, teller: Teller, number: str) -> None:
 
 
 async def _ended_early(stage: Stage, teller: Teller) -> None:
-    teller.say("nobody got in, so its lease is ended early; what took a code takes another to let go")
+    teller.say(
+        "nobody got in, so its lease is ended early; what took a code takes another to let go"
+    )
     ended = await stage.post("/api/leases/end", resource=RESOURCE, code=stage.code())
 
     async def served() -> bool:
@@ -149,11 +157,11 @@ async def _not_contained(stage: Stage, teller: Teller, number: str) -> None:
 
     hold = await teller.until(f"{HOST} is tried again and again", unknown)
 
-    async def said() -> dict[str, Any] | None:
-        found = await stage.incident(number)
-        return found if found["status"] == "partly contained" else None
+    async def said() -> bool:
+        return bool((await stage.incident(number))["status"] == "partly contained")
 
-    teller.show(drawn(await teller.until("the incident says so", said)))
+    await teller.until("the incident says so", said)
+    teller.show(await card(stage, teller, number))
     said_so = Text.assemble((f"{HOST} is NOT CONTAINED ", "bold red"), hold["said"])
     teller.mark("✗", said_so, "bold red")
     teller.claim(

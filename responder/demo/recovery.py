@@ -19,6 +19,7 @@ _RECOVERY_SECONDS = 90.0
 async def be_killed(stage: Stage, teller: Teller) -> str:
     """Kill the worker between the effect and its record; returns the incident's number."""
     teller.chapter("The attackers come from another address; the worker is killed mid-action")
+    came = time.monotonic()
     stage.visitors.order(f"start {ACCOMPLICE.name}")
     await settle(1.5)
     _slow_down(stage, slow=True)
@@ -29,7 +30,7 @@ async def be_killed(stage: Stage, teller: Teller) -> str:
 
     await teller.until(f"{ACCOMPLICE.address} is written at the enforcement point", written)
     killed = stage.worker_pid()
-    assert killed is not None  # noqa: S101 - it has just written
+    assert killed is not None
     os.kill(killed, signal.SIGKILL)
     died = time.monotonic()
     incident = await _incident(stage)
@@ -54,7 +55,7 @@ async def be_killed(stage: Stage, teller: Teller) -> str:
         expected=True, found=pid is not None and pid != killed,
     )  # fmt: skip
     await _once(stage, teller, hold)
-    await seen_shut_out(stage, teller, ACCOMPLICE)
+    await seen_shut_out(stage, teller, ACCOMPLICE, since=came)
     return str(incident["id"])
 
 

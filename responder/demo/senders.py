@@ -1,4 +1,4 @@
-"""The demo's three senders: what they say, in the true form of each, and how they prove who they are."""
+"""The demo's three senders: what they say, in the true form of each, and how they prove it."""
 
 import base64
 import hashlib
@@ -92,12 +92,14 @@ class Senders:
     def signed_by_wazuh(self, body: bytes, secret: str | None = None) -> Delivery:
         """HMAC-SHA256 of the body, by *secret* or the one that is agreed on."""
         digest = hmac.digest((secret or self._wazuh).encode(), body, "sha256").hex()
-        return Delivery(source="wazuh", headers={"X-Wazuh-Signature": f"sha256={digest}"}, body=body)
+        return Delivery(
+            source="wazuh", headers={"X-Wazuh-Signature": f"sha256={digest}"}, body=body
+        )
 
     def guardduty(self, who: Visitor) -> Delivery:
         """The same attacker at the shop's database, in EventBridge's envelope."""
         now = datetime.now(UTC)
-        at, began = f"{now:%Y-%m-%dT%H:%M:%S.000Z}", f"{now - timedelta(minutes=4):%Y-%m-%dT%H:%M:%S.000Z}"
+        at, began = (f"{t:%Y-%m-%dT%H:%M:%S.000Z}" for t in (now, now - timedelta(minutes=4)))
         region, detector = "eu-central-1", hashlib.md5(b"demo", usedforsecurity=False).hexdigest()
         finding = hashlib.md5(at.encode(), usedforsecurity=False).hexdigest()
         login = {
@@ -153,7 +155,8 @@ class Senders:
         number = secrets.token_hex(8)
         event = {
             "event": {
-                "id": number, "name": "sweep", "from": who.address, "at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+                "id": number, "name": "sweep", "from": who.address,
+                "at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
                 "text": f"{who.address} tries every path of the shop",
             }
         }  # fmt: skip

@@ -1,6 +1,5 @@
-"""What the demo writes into its state folder: the settings, a playbook and the way to its firewall."""
+"""What the demo writes into its folder: the settings, a playbook, the way to its firewall."""
 
-import json
 import os
 import shlex
 import socket
@@ -69,7 +68,7 @@ class Files:
         self._python = folder / "python"
 
     def environment(self) -> dict[str, str]:
-        """What the runner's processes are given: nothing of this shell's own RESPONDER_ settings."""
+        """What the runner's processes are given: no RESPONDER_ settings of this shell's own."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RESPONDER_")}
         path = [str(self._python), *filter(None, [kept.get("PYTHONPATH")])]
         return kept | {
@@ -144,8 +143,3 @@ def command(*words: str) -> str:
     program = Path(sys.argv[0]).name
     start = "responder" if program == "responder" else "python -m responder"
     return shlex.join([*start.split(), *words])
-
-
-def pretty(data: Any) -> str:  # noqa: ANN401 - any JSON
-    """JSON on one line, for showing."""
-    return json.dumps(data, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Everything the demo starts, and in the end ends: the network, the shop, its visitors, the runner."""
+"""Everything the demo starts, and in the end ends: network, shop, visitors, runner."""
 
 import asyncio
 import os
@@ -111,7 +111,7 @@ class Stage:
         self._open.push_async_callback(self.api.aclose)
         enrolled = await self.post(f"/api/people/{self.person}/factor")
         factor = pyotp.parse_uri(enrolled["otpauth"])
-        assert isinstance(factor, pyotp.TOTP)  # noqa: S101 - what the API enrols
+        assert isinstance(factor, pyotp.TOTP)
         self._factor = factor
 
     async def close(self) -> None:
@@ -146,7 +146,7 @@ class Stage:
 
     def code(self) -> str:
         """A code of the person's second factor that was not used before."""
-        assert self._factor is not None  # noqa: S101 - enrolled when the runner was started
+        assert self._factor is not None
         self._last_step = max(self._last_step + 1, int(time.time()) // _STEP)
         return self._factor.generate_otp(self._last_step)
 
@@ -158,7 +158,7 @@ class Stage:
     async def blocked(self) -> dict[str, str]:
         """Whom the enforcement point itself refuses now, and its own words for each."""
         if self.world is None:
-            return {address: f"{address} in the shop's copy of the feed" for address in self.shop.blocked}
+            return {one: f"{one} in the shop's copy of the feed" for one in self.shop.blocked}
         listed = await self.world.nft("list", "set", "inet", "responder", "hosts4")
         found = {e.split()[0]: _uncounted(e) for e in _elements(listed)}
         return {address: found[address] for address in await self.world.blocked()}
@@ -178,8 +178,8 @@ class Stage:
             return
         self._open.push_async_callback(world.close)
         self.world = world
-        how = "a user namespace, so without root" if world.unprivileged else "made as root"
-        self.enforcement = f"a real kernel firewall (nftables) in network namespaces of its own, {how}"
+        how = "without root, in a user namespace" if world.unprivileged else "as root"
+        self.enforcement = f"a kernel firewall (nftables) in network namespaces, made {how}"
 
     def _remove_files(self) -> None:
         if not self.keeps_files:

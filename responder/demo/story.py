@@ -29,7 +29,7 @@ async def tell_story(
     """
     teller, stage = Teller(open_console(), began=began), Stage()
     loop, telling = asyncio.get_running_loop(), asyncio.current_task()
-    assert telling is not None  # noqa: S101 - this is a coroutine
+    assert telling is not None
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, telling.cancel)
     try:
@@ -40,7 +40,8 @@ async def tell_story(
         await _stay(teller, keep=keep, yes=yes)
     except Exception:
         stage.keeps_files = True
-        teller.say(f"its files are kept in {stage.files.folder}, the logs in {stage.files.logs}", "red")
+        where = f"{stage.files.folder}, the logs in {stage.files.logs}"
+        teller.say(f"its files are kept in {where}", "red")
         raise
     finally:
         # From here on another Ctrl-C must not stop the stopping.
@@ -48,7 +49,8 @@ async def tell_story(
             loop.add_signal_handler(number, lambda: None)
         async with teller.waiting("ending everything …"):
             await stage.close()
-    teller.say(f"everything that was started has ended, {teller.seconds:.0f} s after the start", "dim")
+    took = f"{teller.seconds:.0f} s after the start"
+    teller.say(f"everything that was started has ended, {took}", "dim")
 
 
 async def _tell(stage: Stage, teller: Teller, mode: Mode, *, yes: bool) -> str:
@@ -73,6 +75,7 @@ def _show_the_way(stage: Stage, teller: Teller, incident: str, *, goes_on: bool)
         ("API", stage.settings.api.url),
         ("files", str(stage.files.folder)),
     )
+    words: tuple[tuple[str, ...], ...]
     if goes_on:
         there = f"RESPONDER_CONFIG={stage.files.settings} "
         words = (("incidents", "show", incident), ("leases", "list"), ("audit", "tail"))

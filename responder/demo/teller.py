@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -22,7 +22,7 @@ from responder.errors import ResponderError
 WIDTH = 100
 _BARS = " ▁▂▃▄▅▆▇█"
 _LOOK_SECONDS = 0.05
-_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
+_FROM_ELSEWHERE = re.compile(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", re.DOTALL)
 
 Found = TypeVar("Found")
 
@@ -123,7 +123,7 @@ class Teller:
         """Everything that was shown, as an SVG that loads nothing from anywhere."""
         svg = self._kept.export_svg(title="responder demo", theme=MONOKAI, clear=False)
         picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_text(_FONT.sub("", svg))
+        picture.write_text(_FROM_ELSEWHERE.sub("", svg))
 
 
 def bars(values: Sequence[float], most: float, style: str) -> Text:
@@ -168,7 +168,12 @@ async def _typed() -> bytes:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
     stdin = sys.stdin.fileno()
-    loop.add_reader(stdin, lambda: ready.done() or ready.set_result(None))
+
+    def wake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(stdin, wake)
     try:
         await ready
     finally:
@@ -176,13 +181,3 @@ async def _typed() -> bytes:
     if not (typed := os.read(stdin, 1024)):
         raise Untrue("a person answers", "a key", "the end of the terminal")
     return typed
-
-
-def value_at(data: Any, *path: str | int) -> Any:  # noqa: ANN401 - any JSON
-    """What is at *path* in JSON, or None."""
-    for step in path:
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return data

@@ -12,7 +12,6 @@ import os
 import shutil
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 from responder.demo.cast import SHOP, VISITORS
@@ -25,7 +24,7 @@ _SECONDS = 10.0
 _ABSENT = "No such file or directory"
 
 
-class NoWorld(Exception):  # noqa: N818 - it says why there is none
+class NoWorld(Exception):
     """No such network can be made here."""
 
 
@@ -62,7 +61,8 @@ class World:
     async def blocked(self) -> dict[str, dict[str, Any]]:
         """The addresses that the firewall drops now, each with what nft says of it."""
         said = await self.nft("-j", "list", "set", "inet", "responder", "hosts4")
-        sets = [one["set"] for one in json.loads(said or '{"nftables": []}')["nftables"] if "set" in one]
+        listed = json.loads(said)["nftables"] if said else []
+        sets = [one["set"] for one in listed if "set" in one]
         elements = [element for one in sets for element in one.get("elem", ())]
         found = [e["elem"] if isinstance(e, dict) else {"val": e} for e in elements]
         return {str(element["val"]): element for element in found}
@@ -71,7 +71,7 @@ class World:
         if sys.platform != "linux":
             raise NoWorld("this is not Linux")
         missing = [t for t in ("unshare", "nsenter", "ip", "ss") if not shutil.which(t, path=_PATH)]
-        missing += [] if Path(NFT).exists() else [NFT]
+        missing += [] if os.access(NFT, os.X_OK) else [NFT]
         if missing:
             raise NoWorld(f"{', '.join(missing)} not found")
         first = await self._first()
@@ -102,11 +102,12 @@ class World:
     async def _hold(self, *words: str) -> int:
         holder = await asyncio.create_subprocess_exec(
             *words, *_HOLD, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE, start_new_session=True, env=os.environ | {"PATH": _PATH},
+            stderr=asyncio.subprocess.PIPE, start_new_session=True,
+            env=os.environ | {"PATH": _PATH},
         )  # fmt: skip
         self._holders.push_async_callback(_end, holder)
-        assert holder.stdout is not None  # noqa: S101 - asked for above
-        assert holder.stderr is not None  # noqa: S101 - asked for above
+        assert holder.stdout is not None
+        assert holder.stderr is not None
         if await holder.stdout.readline() != b"ready\n":
             raise NoWorld((await holder.stderr.read()).decode().strip() or "unshare said nothing")
         return holder.pid

@@ -187,11 +187,8 @@ class Doing:
             now = context.store.now()
             async with context.store.transaction() as tx:
                 if said := await paused(tx):
-                    await self._refuse(tx, run.incident.id, key, said, now)
-                    raised: type[Refused | Drifted] = Refused
-                    break
+                    raise Unreachable(f"{key}: {said}; trying again")
                 if said := await carrying.drift(tx, plan, seen):
-                    raised = Drifted
                     await tx.execute(
                         update(steps).where(steps.c.key == key).values(state="drifted", said=said, finished=now)
                     )
@@ -206,7 +203,7 @@ class Doing:
             await asyncio.sleep(_LIFTING_WAIT)
         else:
             raise Unreachable(f"{key}: {lifting} is still being undone; trying again")
-        raise raised(said)
+        raise Drifted(said)
 
     async def _rejudge(self, tx: Transaction, plan: Plan, now: datetime) -> str | None:
         """Whether policy, as it is now, has come to refuse what was approved."""

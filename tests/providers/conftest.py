@@ -25,7 +25,7 @@ async def shell(lab: Lab) -> AsyncIterator[SSHShell]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def hasty(lab: Lab) -> AsyncIterator[SSHShell]:
-    """A connection to `web` that gives up within a second."""
-    opened = SSHShell(lab.access("web"), connect_seconds=0.4, command_seconds=0.4)
+    """A connection to `web` that gives up soon."""
+    opened = SSHShell(lab.access("web"), connect_seconds=1, command_seconds=0.6)
     yield opened
     await opened.close()

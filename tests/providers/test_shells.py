@@ -31,12 +31,12 @@ async def either(request: pytest.FixtureRequest, lab: Lab) -> AsyncIterator[Shel
 
 @pytest_asyncio.fixture(params=["ssh", "local"], loop_scope="module")
 async def impatient(request: pytest.FixtureRequest, lab: Lab) -> AsyncIterator[Shell]:
-    """Both kinds of shell, waiting 0.3 seconds for a command."""
+    """Both kinds of shell, waiting 0.6 seconds for a command."""
     opened: Shell
     if request.param == "ssh":
-        opened = SSHShell(lab.access("web"), command_seconds=0.3)
+        opened = SSHShell(lab.access("web"), command_seconds=0.6)
     else:
-        opened = LocalShell(Local(), command_seconds=0.3)
+        opened = LocalShell(Local(), command_seconds=0.6)
     yield opened
     await opened.close()
 
@@ -91,7 +91,7 @@ async def test_a_command_that_does_not_end_is_given_up(
     began = time.monotonic()
     with pytest.raises(Unreachable):
         await impatient.run(*words)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     assert (await impatient.run("echo", "here")).out == "here\n"
 
 
@@ -183,14 +183,14 @@ async def test_a_command_ended_by_a_signal_is_unknown(shell: SSHShell) -> None:
 async def test_dead_hosts_hold_up_nobody_else(lab: Lab, shell: SSHShell) -> None:
     lab.cut("db")
     dead = [
-        SSHShell(lab.access("db"), connect_seconds=0.8)
+        SSHShell(lab.access("db"), connect_seconds=1.5)
         for _ in range(2 + (os.cpu_count() or 1) + 4)
     ]
     waiting = [asyncio.create_task(one.run("true")) for one in dead]
     await asyncio.sleep(0.05)
     began = time.monotonic()
     assert (await shell.run("echo", "here")).out == "here\n"
-    assert time.monotonic() - began < 0.7
+    assert time.monotonic() - began < 1.2
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert {type(result) for result in results} == {Unreachable}
 

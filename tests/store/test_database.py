@@ -123,8 +123,9 @@ async def test_a_moment_without_a_zone_is_an_error(store: Store) -> None:
             await tx.execute(insert(settings_now).values(name="x", value={}, changed=naive))
 
 
-async def test_sqlite_survives_power_loss_by_its_settings(sqlite_store: Store) -> None:
-    async with sqlite_store.reading() as tx:
+@pytest.mark.parametrize("database", ["sqlite"])
+async def test_sqlite_survives_power_loss_by_its_settings(store: Store) -> None:
+    async with store.reading() as tx:
         found = [
             (await tx.execute(text(f"PRAGMA {name}"))).scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys")

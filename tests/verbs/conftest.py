@@ -8,12 +8,12 @@ from tests.verbs.desk import Desk
 
 
 @pytest.fixture
-def desk(store: Store, clock: ManualClock) -> Desk:
-    """The verbs on a world in memory, once with each database."""
-    return Desk(store, clock)
+def database() -> str:
+    """SQLite, unless a test asks for both: what the verbs promise is not about the database."""
+    return "sqlite"
 
 
 @pytest.fixture
-def sqlite_desk(sqlite_store: Store, clock: ManualClock) -> Desk:
-    """The same with SQLite alone."""
-    return Desk(sqlite_store, clock)
+def desk(store: Store, clock: ManualClock) -> Desk:
+    """The verbs on a world in memory."""
+    return Desk(store, clock)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, select
@@ -56,6 +56,25 @@ PEOPLE = (
 )
 
 
+class Label(Action[str]):
+    """An action whose state has more than two values."""
+
+    tier: ClassVar[Tier] = Tier.T1
+
+    thing: str
+    value: str
+    lasts: timedelta | None = timedelta(hours=1)
+
+    def desired(self, before: str) -> str:
+        return self.value
+
+    def touches(self) -> Indicators:
+        return Indicators()
+
+    def __str__(self) -> str:
+        return f"label {self.thing} {self.value}"
+
+
 class Server:
     """What Temporal itself would know and be told."""
 
@@ -90,6 +109,8 @@ class Desk:
         self.store, self.clock, self.policy = store, clock, policy
         self.fra, self.ams = Point("fra1", clock), Point("ams1", clock)
         self.world = World(self.fra, self.ams)
+        self.tags = Point("tags", clock, expires_by_itself=False)
+        self.world.others["Label"] = self.tags
         for host in ("web1", "web2", "db1"):
             self.world.hosts[host] = Point(host, clock, expires_by_itself=False)
         self.server = Server()
@@ -100,7 +121,7 @@ class Desk:
     def worker(self, name: str) -> Context:
         """The context of one more worker on the same store and world."""
         return Context(
-            store=self.store, kinds=Kinds.of(ACTIONS, LOOKUPS, ()), provision=self.world,
+            store=self.store, kinds=Kinds.of((*ACTIONS, Label), LOOKUPS, ()), provision=self.world,
             policy=lambda: self.policy,
             judgement=Judgement(self.signer.verifier, Directory(self.people.values())),
             temporal=self.server, worker=name, patience=timedelta(0),
@@ -186,10 +207,13 @@ class Desk:
         decided = await self.approvals().decide(ask, self.people[who], verdict, method="test")
         return str(decided["state"])
 
-    async def end(self, resource: str, by: str = "ana") -> None:
-        """A person ends every hold on *resource*."""
+    async def end(self, resource: str, by: str = "ana", *, incident: str = "%") -> None:
+        """A person ends the holds on *resource*: all, or those of one incident."""
         async with self.store.transaction() as tx:
-            this = holds.update().where(holds.c.resource == resource, holds.c.ended.is_(None))
+            this = holds.update().where(
+                holds.c.resource == resource, holds.c.ended.is_(None),
+                holds.c.incident.like(incident),
+            )  # fmt: skip
             await tx.execute(this.values(ended=self.clock.now, ended_by=by))
 
     async def row(self, resource: str) -> Any:

@@ -11,12 +11,14 @@ from responder.store.rows import insert_new
 from responder.store.tables import settings_now
 from responder.verbs.doing import Doing
 from responder.workflows.wire import Batch
+from tests.databases import on_both
 from tests.verbs.desk import ATTACKER, POLICY, Desk, block, isolate
 from tests.verbs.world import unreachable
 
 FRA, AMS = f"block/fra1/{ATTACKER}", f"block/ams1/{ATTACKER}"
 
 
+@on_both
 async def test_what_policy_allows_is_done_at_every_point_and_proved(desk: Desk) -> None:
     run = await desk.open_run()
 
@@ -35,6 +37,7 @@ async def test_what_policy_allows_is_done_at_every_point_and_proved(desk: Desk) 
     assert [e.kind for e in await desk.audited()] == ["planned", "intent", "outcome", "outcome"]
 
 
+@on_both
 async def test_a_retry_loads_its_plan_and_never_plans_or_writes_again(desk: Desk) -> None:
     run = await desk.open_run()
     first = await desk.do(run, block())
@@ -60,6 +63,7 @@ async def test_a_step_s_key_never_comes_to_mean_another_request(desk: Desk) -> N
     assert not desk.fra.holds("203.0.113.8")
 
 
+@on_both
 async def test_a_lost_answer_to_a_write_is_still_one_write(desk: Desk) -> None:
     run = await desk.open_run()
     desk.fra.after_write.append(unreachable())
@@ -74,6 +78,7 @@ async def test_a_lost_answer_to_a_write_is_still_one_write(desk: Desk) -> None:
     assert len(desk.fra.writes) == 1
 
 
+@on_both
 async def test_one_dead_point_does_not_stop_the_other_and_is_mended_by_the_sweep(desk: Desk) -> None:
     run = await desk.open_run()
     desk.ams.down = True
@@ -99,10 +104,9 @@ async def test_one_dead_point_does_not_stop_the_other_and_is_mended_by_the_sweep
 
 
 async def test_a_point_that_refuses_at_once_is_unknown_after_patience_not_pending(
-    sqlite_desk: Desk,
+    desk: Desk,
 ) -> None:
     """Its rounds run out before its time does: what was seen is still written down."""
-    desk = sqlite_desk
     run = await desk.open_run()
     desk.ams.down = True
     patient = dataclasses.replace(desk.context, patience=timedelta(seconds=8))
@@ -170,27 +174,42 @@ async def test_no_configured_point_is_a_failure_to_contain(desk: Desk) -> None:
         await desk.do(run, block())
 
 
+@on_both
 async def test_what_may_never_be_done_is_refused_before_anybody_is_asked(desk: Desk) -> None:
-    run = await desk.open_run(networks=["10.1.2.3"], hosts=["web1"])
+    run = await desk.open_run(networks=["10.1.2.3"])
 
-    with pytest.raises(Refused, match="internal networks"):
-        await desk.do(run, block("10.1.2.3"), isolate("web1"))
+    for _ in range(2):
+        with pytest.raises(Refused, match="internal networks"):
+            await desk.do(run, block("10.1.2.3"))
 
     assert await desk.messages("ask/") == []
     assert await desk.held() == []
     assert [m.audience for m in await desk.messages("refused/")] == ["security"]
-    with pytest.raises(Refused, match="internal networks"):
-        await desk.do(run, block("10.1.2.3"), isolate("web1"))
     assert len(await desk.audited("refused")) == 1
+
+
+async def test_what_is_refused_of_a_batch_does_not_stop_the_rest_and_is_never_done(
+    desk: Desk,
+) -> None:
+    run = await desk.open_run(networks=["10.1.2.3", ATTACKER])
+    forbidden, allowed = (await desk.do(run, block("10.1.2.3"), block())).receipts
+    assert not forbidden.verified
+    assert "internal networks" in forbidden.refused
+    assert allowed.verified
+    assert desk.fra.things.keys() == {ATTACKER}
+    assert len(await desk.messages("refused/")) == 1
 
 
 async def test_while_the_runner_is_paused_nothing_new_is_done(desk: Desk) -> None:
     run = await desk.open_run()
     await pause(desk)
-    with pytest.raises(Refused, match="paused by ben: a wrong rule"):
+    with pytest.raises(Unreachable, match="paused by ben: a wrong rule; trying again"):
         await desk.do(run, block())
     assert desk.fra.writes == []
     assert await desk.held() == []
+
+    await resume(desk)
+    assert (await desk.do(run, block())).receipts[0].verified
 
 
 async def test_a_pause_does_not_keep_anything_contained_longer(desk: Desk) -> None:
@@ -202,6 +221,7 @@ async def test_a_pause_does_not_keep_anything_contained_longer(desk: Desk) -> No
     assert not desk.fra.holds(ATTACKER)
 
 
+@on_both
 async def test_the_hour_s_budget_is_counted_over_all_incidents(desk: Desk) -> None:
     desk.policy = POLICY.model_copy(update={"budgets": {"Block": 2}})
     runs = [await desk.open_run(f"IR-{n}", networks=[f"203.0.113.{n}"]) for n in (1, 2, 3)]
@@ -267,6 +287,7 @@ async def test_a_lease_that_ended_before_its_step_finished_proves_nothing(desk: 
     assert not receipt.verified
 
 
+@on_both
 async def test_a_resource_that_is_being_undone_is_waited_for(desk: Desk) -> None:
     one, two = await desk.open_run("IR-1"), await desk.open_run("IR-2")
     await desk.do(one, block())
@@ -293,3 +314,9 @@ async def pause(desk: Desk) -> None:
         await insert_new(
             tx, settings_now, {"name": "paused", "value": value, "changed": desk.clock.now}
         )
+
+
+async def resume(desk: Desk) -> None:
+    """As `responder resume` does."""
+    async with desk.store.transaction() as tx:
+        await tx.execute(settings_now.delete())

@@ -102,6 +102,7 @@ class World:
     def __init__(self, *points: Point) -> None:
         self.points = {point.name: point for point in points}
         self.hosts: dict[str, Point] = {}
+        self.others: dict[str, Point] = {}
         self.answers: dict[str, Any] = {}
 
     def resolve(self, action: Action[Any]) -> Mapping[str, Thing]:
@@ -111,6 +112,9 @@ class World:
                 return {n: Thing(p, "block", thing, False) for n, p in self.points.items()}
             case Isolate(host=host) if host in self.hosts:
                 return {host: Thing(self.hosts[host], "isolate", host, Filter.OPEN)}
+        if (point := self.others.get(type(action).__name__)) is not None:
+            name = str(getattr(action, "thing"))  # noqa: B009 - a test's own action
+            return {point.name: Thing(point, "label", name, "")}
         return {}
 
     async def answer(self, lookup: Lookup[Any]) -> Any:

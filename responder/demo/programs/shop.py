@@ -2,8 +2,8 @@
 A small web shop with a login: what the demo's attacker wants into.
 
 Without a feed it serves whoever reaches it, and a firewall decides who does. With a feed it is the
-enforcement point itself: it polls the runner's blocklist and refuses who is on it. Everybody is then
-this machine, so it goes by `X-Forwarded-For`, as behind a load balancer.
+enforcement point itself: it polls the runner's blocklist and refuses who is on it. Everybody comes
+from this machine then, so it goes by `X-Forwarded-For`, as behind a load balancer.
 """
 
 import asyncio
@@ -31,7 +31,9 @@ class Shop:
                 lines = (line.partition(":") for line in head.split("\r\n")[1:])
                 headers = {name.lower(): value.strip() for name, _, value in lines}
                 # Read to its end: closing on unread bytes would reset the answer away.
-                await reader.readexactly(min(int(headers.get("content-length", "0")), _LONGEST_BODY))
+                await reader.readexactly(
+                    min(int(headers.get("content-length", "0")), _LONGEST_BODY)
+                )
                 status = self._status(head, headers.get("x-forwarded-for", ""))
                 answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
                 writer.write(answer.encode())

@@ -76,7 +76,9 @@ async def _run(arguments: Namespace) -> None:
     while order := await orders.readline():
         word, _, name = order.decode().strip().partition(" ")
         if word == "start":
-            come = visitors[name].come(arguments.host, arguments.port, forwarded=arguments.forwarded)
+            come = visitors[name].come(
+                arguments.host, arguments.port, forwarded=arguments.forwarded
+            )
             coming[name] = asyncio.create_task(come)
         elif task := coming.pop(name, None):
             task.cancel()
@@ -87,5 +89,7 @@ if __name__ == "__main__":
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--forwarded", action="store_true", help="Say the address, do not bind it.")
-    parser.add_argument("--visitor", nargs=4, action="append", metavar=("NAME", "IP", "KIND", "PACE"))
+    parser.add_argument(
+        "--visitor", nargs=4, action="append", metavar=("NAME", "IP", "KIND", "PACE")
+    )
     asyncio.run(_run(parser.parse_args()))
