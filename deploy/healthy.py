@@ -19,8 +19,12 @@ def worker() -> bool:
     """Whether a connection to Temporal's port stands: a worker that is up polls without a pause."""
     port = int(os.environ.get("RESPONDER_TEMPORAL__ADDRESS", "temporal:7233").rpartition(":")[2])
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        rows = [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
-        if any(int(row[2].rpartition(":")[2], 16) == port and row[3] == ESTABLISHED for row in rows):
+        rows = (
+            [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
+        )
+        if any(
+            int(row[2].rpartition(":")[2], 16) == port and row[3] == ESTABLISHED for row in rows
+        ):
             return True
     return False
 

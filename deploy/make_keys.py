@@ -15,7 +15,9 @@ def main(serve: Path, worker: Path) -> None:
     for mine, theirs in ((own.payloads, given.payloads), (own.public, given.public)):
         write_private(theirs, mine.read_bytes())
         shutil.copymode(mine, theirs)
-    print(f"keys are in {own.folder}; {given.folder} has {given.payloads.name}, {given.public.name}")
+    print(
+        f"keys are in {own.folder}; {given.folder} has {given.payloads.name}, {given.public.name}"
+    )
 
 
 if __name__ == "__main__":

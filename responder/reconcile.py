@@ -7,99 +7,20 @@ terminated by a stranger. The store is what is right; everything here is safe to
 
 import asyncio
 import secrets
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import insert, select, update
 
 from responder.audit import Entry, append
 from responder.store import Store
-from responder.store.tables import asks, incidents, resources, runs, settings_now, steps
+from responder.store.tables import incidents, resources, runs, settings_now
 from responder.temporal import Link, prepare
 from responder.verbs.telling import tell
 
 log = structlog.get_logger(__name__)
 
 EVERY = timedelta(seconds=30)
-NUDGE_EVERY = timedelta(milliseconds=250)
-_ONCE_A_SECOND = timedelta(seconds=1)
-_NUDGE_AGAIN = timedelta(seconds=10)
-_STUCK = timedelta(seconds=90)
-_BEING_STARTED = timedelta(seconds=2)
-
-
-class Nudger:
-    """Makes workflows look soon after something about them changed: at most once a second each."""
-
-    def __init__(self, store: Store, link: Link) -> None:
-        self._store = store
-        self._link = link
-        self._told: dict[str, tuple[int, datetime]] = {}
-        self._behind: dict[str, tuple[int, datetime]] = {}
-
-    async def run(self) -> None:
-        """Nudge until cancelled."""
-        while True:
-            try:
-                await self.once()
-            except Exception as error:  # noqa: BLE001 - Temporal may be away for a while
-                log.debug("nudge_failed", error=f"{type(error).__name__}: {error}"[:300])
-                await asyncio.sleep(1)
-            await asyncio.sleep(NUDGE_EVERY.total_seconds())
-
-    async def once(self) -> int:
-        """One round; returns how many workflows were told."""
-        now = self._store.now()
-        async with self._store.reading() as tx:
-            behind = (
-                await tx.execute(
-                    select(incidents.c.id, incidents.c.revision)
-                    .where(
-                        incidents.c.revision > incidents.c.seen_revision,
-                        # What was opened just now is being started by the drain that opened it.
-                        or_(incidents.c.seen_revision > 0, incidents.c.opened < now - _BEING_STARTED),
-                    )
-                    .limit(500)
-                )
-            ).all()
-            decided = (
-                await tx.execute(
-                    select(asks.c.run, asks.c.id)
-                    .join(steps, steps.c.key == asks.c.step)
-                    .where(asks.c.state != "open", steps.c.state == "asked")
-                )
-            ).all()
-        due = [(row.id, row.revision) for row in behind if self._due(row.id, row.revision, now)]
-        due += [(row.run, 0) for row in decided if self._due(row.run, 0, now)]
-        for name, revision in due:
-            self._told[name] = (revision, now)
-            if "/" in name:
-                await self._link.tell(name)
-            else:
-                await self._link.start_or_tell(name)
-        await self._complain([(row.id, row.revision) for row in behind], now)
-        self._told = {k: v for k, v in self._told.items() if v[1] > now - timedelta(minutes=5)}
-        return len(due)
-
-    def _due(self, name: str, revision: int, now: datetime) -> bool:
-        told, at = self._told.get(name, (-1, now - _NUDGE_AGAIN))
-        return now - at >= (_ONCE_A_SECOND if told != revision else _NUDGE_AGAIN)
-
-    async def _complain(self, behind: list[tuple[str, int]], now: datetime) -> None:
-        """An incident whose workflow has not looked for long is stuck, and people hear of it."""
-        self._behind = {name: self._behind.get(name, (rev, now)) for name, rev in behind}
-        for name, (_, since) in self._behind.items():
-            if now - since < _STUCK:
-                continue
-            async with self._store.transaction() as tx:
-                fresh = await tell(
-                    tx, now, key=f"stuck/{name}/{since:%Y%m%d%H%M}", audience="escalation", loud=True,
-                    incident=name, subject=f"{name}: its workflow does not move",
-                    body="No worker has looked at it for more than a minute. Its clocks go on in the "
-                    "store; what is contained stays leased.\n\n    responder doctor",
-                )
-                if fresh:
-                    await append(tx, now, Entry(kind="stuck", actor="nudger", subject=name, incident=name))
 
 
 class Reconciler:

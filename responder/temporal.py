@@ -103,10 +103,14 @@ class Link:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
+    async def end(self, workflow_id: str, why: str) -> None:
+        """End a workflow that is of no more use; whatever it was about is in the store."""
+        with suppress(RPCError):
+            await self.client.get_workflow_handle(workflow_id).terminate(reason=f"responder: {why}")
+
     async def renew(self, incident: str, why: str) -> None:
         """End an incident's workflow that is wrong about its runs, and start another."""
-        with suppress(RPCError):
-            await self.client.get_workflow_handle(incident).terminate(reason=f"responder: {why}")
+        await self.end(incident, why)
         await self.start_or_tell(incident)
 
     async def started_by(self, workflow_id: str, run_id: str) -> str | None:

@@ -36,7 +36,10 @@ def print_commands() -> None:
     """Every command's help, as the program prints it."""
     for path, command in commands():
         context = click.Context(
-            command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH,
+            command,
+            info_name=path,
+            terminal_width=WIDTH,
+            max_content_width=WIDTH,
             help_option_names=["-h", "--help"],
         )
         print(f"\n## {path}\n\n```text\n{command.get_help(context).rstrip()}\n```")
@@ -54,7 +57,9 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 def print_exits() -> None:
     """The exit statuses."""
-    names = {n: v for n, v in vars(say).items() if n.isupper() and isinstance(v, int) and n[0] != "_"}
+    names = {
+        n: v for n, v in vars(say).items() if n.isupper() and isinstance(v, int) and n[0] != "_"
+    }
     _table(("status", "means"), [(str(v), n.lower().replace("_", " ")) for n, v in names.items()])
 
 
@@ -113,7 +118,11 @@ def print_playbooks() -> None:
     """Every playbook: what it answers, says of itself and may do."""
     for playbook in playbooks.PLAYBOOKS:
         module = inspect.getmodule(playbook)
-        words = {n.id for n in ast.walk(ast.parse(inspect.getsource(playbook))) if isinstance(n, ast.Name)}
+        words = {
+            n.id
+            for n in ast.walk(ast.parse(inspect.getsource(playbook)))
+            if isinstance(n, ast.Name)
+        }
         kinds = [k for k in (*activities.ACTIONS, *activities.LOOKUPS) if k.__name__ in words]
         print(f"\n## {playbook.__name__}\n\n{_prose(module)}\n\n{_prose(playbook)}\n")
         print(f"- answers: `{playbook.answers}` at {', '.join(playbook.priorities)}")
@@ -125,12 +134,18 @@ def print_playbooks() -> None:
 def print_actions() -> None:
     """Every action: its tier, its lease, what its provider must be allowed."""
     for action in activities.ACTIONS:
-        print(f"\n## {action.__name__}\n\n{_prose(inspect.getmodule(action))}\n\n{_prose(action)}\n")
+        print(
+            f"\n## {action.__name__}\n\n{_prose(inspect.getmodule(action))}\n\n{_prose(action)}\n"
+        )
         print(f"- tier: {action.tier.value} at least; policy may raise it")
-        print(f"- held for: {action.model_fields['lasts'].default} unless the playbook says otherwise")
+        print(
+            f"- held for: {action.model_fields['lasts'].default} unless the playbook says otherwise"
+        )
         print(f"- can be undone: {'yes' if action.reversible else 'no'}")
         print(f"- D3FEND: {action.d3fend}")
-        print(f"- the provider must be allowed: {', '.join(f'`{p}`' for p in action.permissions)}\n")
+        print(
+            f"- the provider must be allowed: {', '.join(f'`{p}`' for p in action.permissions)}\n"
+        )
         _parameters(action)
 
 
@@ -254,7 +269,9 @@ def dependencies() -> list[str]:
 def licence(name: str) -> str:
     """What an installed package says its licence is."""
     said = metadata(name)
-    marks = [c.rpartition(" :: ")[2] for c in said.get_all("Classifier") or [] if c.startswith("License")]
+    marks = [
+        c.rpartition(" :: ")[2] for c in said.get_all("Classifier") or [] if c.startswith("License")
+    ]
     return said.get("License-Expression") or said.get("License") or ", ".join(marks)
 
 

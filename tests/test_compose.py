@@ -184,7 +184,9 @@ async def until(there: Any, what: str, logs: list[Path]) -> Any:
 def healthy(name: str, environment: dict[str, str]) -> bool:
     """What the container's own health check says."""
     command = (sys.executable, str(ROOT / "deploy" / "healthy.py"), name)
-    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="not here: the images run Linux")
@@ -196,7 +198,9 @@ async def test_its_commands_start_and_take_an_alert_through(
     port, serve_state, worker_state = free_port(), tmp_path / "serve", tmp_path / "worker"
     places = {
         "RESPONDER_CONFIG": str(prepared / "responder.yaml"),
-        "RESPONDER_STORE": url.set(password=None, drivername="postgresql+psycopg").render_as_string(),
+        "RESPONDER_STORE": url.set(
+            password=None, drivername="postgresql+psycopg"
+        ).render_as_string(),
         "RESPONDER_STORE_PASSWORD_FILE": str(tmp_path / "store_password"),
         "RESPONDER_TEMPORAL__ADDRESS": f"127.0.0.1:{temporal}",
         "RESPONDER_API__HOST": "127.0.0.1",

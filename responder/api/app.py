@@ -25,7 +25,8 @@ from responder.intake.drain import Drain
 from responder.keys import Keys
 from responder.outbox import Outbox
 from responder.people import tokens
-from responder.reconcile import Nudger, Reconciler
+from responder.nudge import Nudger
+from responder.reconcile import Reconciler
 from responder.settings import Settings
 from responder.store import Store
 from responder.store.schema import bring_up_to_date
@@ -128,7 +129,7 @@ def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
     return {
         "drain": parts.drain.run(),
         "outbox": Outbox(parts.store, parts.people, parts.settings.mail).run(),
-        "nudger": Nudger(parts.store, parts.link).run(),
+        "nudger": Nudger(parts.store, parts.link, load_kinds(parts.settings), parts.policy).run(),
         "reconciler": _reconcile(parts),
     }
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
+import structlog
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import (
@@ -11,7 +12,9 @@ from temporalio.converter import (
     PayloadCodec,
 )
 
-from responder.crypto.keyring import KeyRing
+from responder.crypto.keyring import KeyRing, Tampered
+
+log = structlog.get_logger(__name__)
 
 ENCODING = b"binary/encrypted-aes256gcm"
 _PURPOSE = "temporal-payload"
@@ -31,7 +34,22 @@ class SealedPayloads(PayloadCodec):
         return [self.seal(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        return [self.open(payload) for payload in payloads]
+        """
+        What was sealed, opened; what a stranger wrote, replaced by nothing.
+
+        Raising for a stranger's payload would have Temporal try the workflow's task again for ever:
+        one forged signal could stop an incident. As nothing, it is a signal with an argument that
+        no handler takes. A key that is missing here is our own fault, and does raise: it is tried
+        again until the key is back.
+        """
+        opened = []
+        for payload in payloads:
+            try:
+                opened.append(self.open(payload))
+            except (Unencrypted, Tampered) as error:
+                log.warning("payload_refused", said=str(error)[:200])
+                opened.append(Payload(metadata={"encoding": b"binary/null"}))
+        return opened
 
     def seal(self, payload: Payload) -> Payload:
         """One payload, sealed."""

@@ -16,6 +16,10 @@ _NONCE = 12  # bytes, NIST SP 800-38D section 8.2
 _ID_LENGTH = 64
 
 
+class Tampered(StateError):
+    """Sealed bytes were changed since, or were never sealed with that key."""
+
+
 class KeyRing:
     """AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces and the key id as bound data."""
 
@@ -78,7 +82,7 @@ class KeyRing:
         try:
             return self._ciphers[key].decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
         except InvalidTag as error:
-            raise StateError(f"what key {key!r} sealed for {purpose} was changed since") from error
+            raise Tampered(f"what key {key!r} sealed for {purpose} was changed since") from error
 
     def seal_whole(self, clear: bytes, *, purpose: str) -> bytes:
         """Sealed bytes that carry their key's id in front."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, make_url
+from sqlalchemy import event, make_url, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -24,6 +24,9 @@ Transaction = AsyncConnection
 Clock = Callable[[], datetime]
 
 _BUSY_SECONDS = 15
+# Writers take turns on PostgreSQL as they must on SQLite: almost all of them end in the audit, whose
+# head is one row, and rows locked on the way there in different orders would be deadlocks.
+_TAKE_TURNS = text("SELECT pg_advisory_xact_lock(82671337)")
 _READS: dict[bool, dict[str, Any]] = {
     True: {"responder_reads": True},
     False: {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"},
@@ -65,6 +68,7 @@ class Store:
         """All or nothing; committed, and on disk, when the block ends without an error."""
         if not self.sqlite:
             async with self._engine.begin() as connection:
+                await connection.execute(_TAKE_TURNS)
                 yield connection
             return
         async with self._writing, self._engine.connect() as connection:

@@ -151,6 +151,28 @@ async def test_writers_of_two_processes_wait_for_each_other(
         assert (await tx.execute(select(counters.c.value))).scalar_one() == 20
 
 
+async def test_rows_touched_in_opposite_orders_are_no_deadlock(
+    store: Store, store_url: str, open_store: Opener
+) -> None:
+    other = open_store(store_url)
+    async with store.transaction() as tx:
+        for name in ("a", "b"):
+            await insert_new(tx, counters, {"name": name, "value": 0})
+
+    async def add(which: Store, *names: str) -> None:
+        async with which.transaction() as tx:
+            for name in names:
+                this = update(counters).where(counters.c.name == name)
+                await tx.execute(this.values(value=counters.c.value + 1))
+                await asyncio.sleep(0.01)
+
+    await asyncio.gather(
+        *(add(store, "a", "b") for _ in range(3)), *(add(other, "b", "a") for _ in range(3))
+    )
+    async with store.reading() as tx:
+        assert (await tx.execute(select(counters.c.value))).scalars().all() == [6, 6]
+
+
 @pytest.mark.parametrize(
     ("said", "told"),
     [
