@@ -1,4 +1,4 @@
-"""Health for a container: `serve` answers that it is ready; `worker` holds connections to Temporal."""
+"""A container's health: `serve` says that it is ready, `worker` is connected to Temporal."""
 
 import os
 import sys
@@ -11,12 +11,12 @@ ESTABLISHED = "01"
 def serve() -> bool:
     """Whether the store and Temporal answer and the reconciler has been round."""
     port = os.environ.get("RESPONDER_API__PORT", "8080")
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=4) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=4) as answer:
         return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's OK
 
 
 def worker() -> bool:
-    """Whether a connection to Temporal's port stands: a worker that is up polls without a pause."""
+    """Whether a connection to Temporal's port stands: a worker polls without a pause."""
     port = int(os.environ.get("RESPONDER_TEMPORAL__ADDRESS", "temporal:7233").rpartition(":")[2])
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         rows = (

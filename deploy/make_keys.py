@@ -1,6 +1,5 @@
 """Make the keys that are missing in one folder, and give a worker's folder the two it may have."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -14,7 +13,6 @@ def main(serve: Path, worker: Path) -> None:
     own.make_missing()
     for mine, theirs in ((own.payloads, given.payloads), (own.public, given.public)):
         write_private(theirs, mine.read_bytes())
-        shutil.copymode(mine, theirs)
     print(
         f"keys are in {own.folder}; {given.folder} has {given.payloads.name}, {given.public.name}"
     )

@@ -10,7 +10,7 @@ from responder.audit import Entry, append
 from responder.policy.judge import Policy
 from responder.standing.stand import stand
 from responder.store import Store
-from responder.store.tables import asks, clocks, incidents, steps
+from responder.store.tables import asks, clocks, incidents, runs, steps
 from responder.temporal import Link
 from responder.verbs.context import Kinds
 from responder.verbs.doing import bump
@@ -41,6 +41,7 @@ class Nudger:
         self._kinds = kinds
         self._policy = policy
         self._told: dict[str, tuple[int, datetime]] = {}
+        self._fresh: dict[str, tuple[int, datetime]] = {}
         self._waiting: dict[str, datetime] = {}
         self._behind: dict[str, tuple[int, datetime]] = {}
 
@@ -96,9 +97,13 @@ class Nudger:
                 await tx.execute(
                     select(asks.c.run, asks.c.id)
                     .join(steps, steps.c.key == asks.c.step)
-                    .where(asks.c.state != "open", steps.c.state == "asked")
+                    .join(runs, runs.c.id == asks.c.run)
+                    .where(
+                        asks.c.state != "open", steps.c.state == "asked", runs.c.closed.is_(None)
+                    )
                 )
             ).all()
+        await self._complain([(row.id, row.revision) for row in behind], now)
         for row in decided:
             await self._unheard(row.run, now)
         due = [(row.id, row.revision) for row in behind if self._due(row.id, row.revision, now)]
@@ -110,8 +115,9 @@ class Nudger:
             else:
                 await self._link.start_or_tell(name)
         waiting = {row.run for row in decided}
+        current = waiting | {row.id for row in behind}
+        self._fresh = {name: held for name, held in self._fresh.items() if name in current}
         self._waiting = {run: at for run, at in self._waiting.items() if run in waiting}
-        await self._complain([(row.id, row.revision) for row in behind], now)
         self._told = {k: v for k, v in self._told.items() if v[1] > now - timedelta(minutes=5)}
         return len(due)
 
@@ -125,6 +131,11 @@ class Nudger:
         await self._link.end(run, "it does not pick up its decision")
 
     def _due(self, name: str, revision: int, now: datetime) -> bool:
+        """Whether it is time: the change is a round old, in case its workflow looks by itself."""
+        newest, since = self._fresh.get(name, (-1, now))
+        self._fresh[name] = (revision, since)
+        if newest != revision and now - since < _ONCE_A_SECOND:
+            return False
         told, at = self._told.get(name, (-1, now - _NUDGE_AGAIN))
         return now - at >= (_ONCE_A_SECOND if told != revision else _NUDGE_AGAIN)
 

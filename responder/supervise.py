@@ -5,11 +5,9 @@ import fcntl
 import os
 import secrets
 import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import IO
 
 import structlog
@@ -17,65 +15,12 @@ import structlog
 from responder.embedded import Embedded
 from responder.errors import StateError
 from responder.keys import Keys
+from responder.processes import Child, Zygote
 from responder.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-_STOP_SECONDS = 10.0
-_SETTLED_SECONDS = 30.0
-_LONGEST_WAIT = 10.0
 _READY_SECONDS = 90.0  # generous: a child that only ends is noticed long before
-
-
-class Child:
-    """One process of ours, started again when it ends."""
-
-    def __init__(self, name: str, environment: dict[str, str], log_file: Path | None) -> None:
-        self.name = name
-        self._environment = environment
-        self._log_file = log_file
-        self.process: asyncio.subprocess.Process | None = None
-        self.restarts = 0
-        self._stopping = False
-
-    async def watch(self) -> None:
-        """Run it until `stop`; a child that keeps ending is started more and more slowly."""
-        wait = 0.2
-        while not self._stopping:
-            began = time.monotonic()
-            status = await self._run()
-            if self._stopping:
-                return
-            wait = 0.2 if time.monotonic() - began > _SETTLED_SECONDS else min(wait * 2, _LONGEST_WAIT)
-            self.restarts += 1
-            log.warning("process_ended", process=self.name, status=status, again_in_seconds=round(wait, 1))
-            await asyncio.sleep(wait)
-
-    async def _run(self) -> int:
-        out: IO[bytes] | None = self._log_file.open("ab") if self._log_file else None
-        try:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "responder", self.name, env=self._environment,
-                stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-            )
-            return await self.process.wait()
-        finally:
-            if out is not None:
-                out.close()
-
-    async def stop(self) -> None:
-        """Ask it to end, and end it if it does not."""
-        self._stopping = True
-        process = self.process
-        if process is None or process.returncode is not None:
-            return
-        process.terminate()
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
 
 
 class Supervisor:
@@ -92,8 +37,9 @@ class Supervisor:
         logs = settings.state / "logs" if logs_to_files else None
         if logs is not None:
             logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.serve = Child("serve", environment, logs and logs / "serve.log")
-        self.worker = Child("worker", environment, logs and logs / "worker.log")
+        self.zygote = Zygote(environment, logs and logs / "zygote.log")
+        self.serve = Child("serve", lambda: self.zygote, logs and logs / "serve.log")
+        self.worker = Child("worker", lambda: self.zygote, logs and logs / "worker.log")
         self._lock: IO[str] | None = None
         self._watches: list[asyncio.Task[None]] = []
 
@@ -102,6 +48,7 @@ class Supervisor:
         self._take_lock()
         Keys(self.settings.state).make_missing()
         # All at once: each of them waits for what it needs of the others.
+        await self.zygote.start()
         self._watches += [asyncio.create_task(child.watch()) for child in (self.serve, self.worker)]
         if self.temporal is not None:
             adopted = await self.temporal.start()
@@ -113,9 +60,10 @@ class Supervisor:
         """Stop all parts, the worker first, so that it finishes what it has in hand."""
         for child in (self.worker, self.serve):
             await child.stop()
+        await self.zygote.stop()
         for watch in self._watches:  # before Temporal, or its end would be mended
             watch.cancel()
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, StateError):
                 await watch
         if self.temporal is not None:
             await self.temporal.stop()
@@ -141,6 +89,9 @@ class Supervisor:
         while time.monotonic() < give_up:
             if await _status(self.settings.api.host, self.settings.api.port, path) == 200:  # noqa: PLR2004 - HTTP's OK
                 return
+            for watch in self._watches:
+                if watch.done():
+                    watch.result()
             if self.serve.restarts > 1:
                 raise StateError("`responder serve` ends as soon as it starts; its log says why")
             await asyncio.sleep(0.05)

@@ -5,13 +5,13 @@ import inspect
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import metadata
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
-import click
 from pydantic import BaseModel
+from typer import Context
 from typer.main import get_command
 
 import activities
@@ -35,7 +35,7 @@ Schema = dict[str, Any]
 def print_commands() -> None:
     """Every command's help, as the program prints it."""
     for path, command in commands():
-        context = click.Context(
+        context = Context(
             command,
             info_name=path,
             terminal_width=WIDTH,
@@ -220,7 +220,6 @@ WHY = {
     "starlette": "the API's routes, without what FastAPI costs to import",
     "slack-sdk": "Slack; named by the owner, used from a later capability on",
     "sqlalchemy": "the store on two databases",
-    "starlette": "the API's routes",
     "structlog": "logs as facts with keys",
     "temporalio": "durable order and time",
     "typer": "the command line",
@@ -268,18 +267,19 @@ def dependencies() -> list[str]:
 
 def licence(name: str) -> str:
     """What an installed package says its licence is."""
-    said = metadata(name)
-    marks = [
-        c.rpartition(" :: ")[2] for c in said.get_all("Classifier") or [] if c.startswith("License")
-    ]
-    return said.get("License-Expression") or said.get("License") or ", ".join(marks)
+    said = metadata(name).json
+    for key in ("license_expression", "license"):
+        if said.get(key):
+            return str(said[key])
+    marks = [c for c in said.get("classifier", ()) if c.startswith("License")]
+    return ", ".join(mark.rpartition(" :: ")[2] for mark in marks)
 
 
 def _prose(thing: Any) -> str:  # noqa: ANN401 - a class, a function or a module
     return (inspect.getdoc(thing) or "").strip()
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     print()
     for row in (head, tuple("---" for _ in head), *rows):
         print("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |")

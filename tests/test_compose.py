@@ -42,9 +42,8 @@ ONE_SHOT = {"temporal-schema", "temporal-namespace", "keys"}
 
 
 def test_it_follows_composes_schema() -> None:
-    command = (
-        sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE),
-    )  # fmt: skip
+    known = ("--builtin-schema", "vendor.compose-spec")
+    command = (sys.executable, "-m", "check_jsonschema", *known, str(FILE))
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stdout + said.stderr
 
@@ -209,7 +208,8 @@ async def test_its_commands_start_and_take_an_alert_through(
     serve = environment_of("serve", {**places, "RESPONDER_STATE": str(serve_state)})
     worker = environment_of("worker", {**places, "RESPONDER_STATE": str(worker_state)})
     script = ROOT / "deploy" / "make_keys.py"
-    subprocess.run((sys.executable, str(script), str(serve_state), str(worker_state)), check=True)
+    make_keys = (sys.executable, str(script), str(serve_state), str(worker_state))
+    await asyncio.to_thread(subprocess.run, make_keys, check=True)
     assert {p.name for p in (worker_state / "keys").iterdir()} == {"payloads.json", "approvals.pub"}
 
     logs = [tmp_path / "serve.log", tmp_path / "worker-1.log", tmp_path / "worker-2.log"]

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from click import Command, Context
+from typer import Context
 from typer.main import get_command
 
 import activities
@@ -111,9 +112,9 @@ def test_commands_that_are_shown_are_real(path: Path) -> None:
 
 
 def assert_real(words: list[str]) -> None:
-    command: Command = get_command(app)
+    command: Any = get_command(app)
     while words and words[0] in getattr(command, "commands", {}):
-        command, words = command.commands[words[0]], words[1:]  # type: ignore[attr-defined]
+        command, words = command.commands[words[0]], words[1:]
     options = {o for p in command.params for o in (*p.opts, *p.secondary_opts)} | {"--help"}
     assert not hasattr(command, "commands") or words in ([], ["--help"], ["…"]), words
     assert [w for w in words if w.startswith("--") and w.split("=")[0] not in options] == []

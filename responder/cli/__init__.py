@@ -49,6 +49,8 @@ def main() -> None:
     from responder.cli.say import failed  # noqa: PLC0415 - after the arguments are known to be right
 
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - every error ends here, as a line
         sys.exit(failed(error))
+    if status:  # typer hands an exit back here: 130 after Ctrl-C
+        sys.exit(status)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from responder.cli.say import USAGE, Stop
+from responder.cli.say import INTERRUPTED, USAGE, Stop
 
 
 class Enforcement(StrEnum):
@@ -44,5 +44,5 @@ def demo(
 
     try:
         asyncio.run(tell_story(yes=yes, picture=picture, keep=keep, mode=mode.value, began=began))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise Stop(INTERRUPTED, "interrupted; everything that was started has ended") from None

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 DONE, FAILED, USAGE, NOT_FOUND, DENIED, WAITING, UNAVAILABLE, UNVERIFIED = range(8)
-_INTERRUPTED = 130
+INTERRUPTED = 130
 
 
 class Stop(Exception):  # noqa: N818 - it stops, and says why
@@ -19,20 +19,22 @@ class Stop(Exception):  # noqa: N818 - it stops, and says why
 
 def failed(error: BaseException) -> int:
     """Say what went wrong in one line; returns the exit status."""
-    import click  # noqa: PLC0415 - typer has it loaded by now
+    import typer  # noqa: PLC0415 - loaded by now
 
     from responder.errors import ConfigurationError, ResponderError  # noqa: PLC0415 - needs Temporal
 
+    # Newer typers carry a click of their own, so the base of its errors is asked of typer.
+    usage_error: Any = typer.BadParameter.mro()[2]
     match error:
         case Stop():
             talk(str(error))
             return error.status
-        case click.exceptions.Exit():
+        case typer.Exit():
             return int(error.exit_code)
-        case click.exceptions.Abort() | KeyboardInterrupt():
+        case typer.Abort() | KeyboardInterrupt():
             talk("interrupted")
-            return _INTERRUPTED
-        case click.exceptions.ClickException():
+            return INTERRUPTED
+        case _ if isinstance(error, usage_error):
             error.show(sys.stderr)
             return USAGE
         case ConfigurationError(faults=faults):

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from responder.demo import arrival, ending, forgery, isolation, recovery
@@ -38,6 +39,8 @@ async def tell_story(
         if picture is not None:
             teller.save(picture)
         await _stay(teller, keep=keep, yes=yes)
+    except OSError:  # nobody reads this any more
+        raise
     except Exception:
         stage.keeps_files = True
         where = f"{stage.files.folder}, the logs in {stage.files.logs}"
@@ -47,8 +50,10 @@ async def tell_story(
         # From here on another Ctrl-C must not stop the stopping.
         for number in _SIGNALS:
             loop.add_signal_handler(number, lambda: None)
-        async with teller.waiting("ending everything …"):
-            await stage.close()
+        with suppress(OSError):
+            if teller.live:
+                teller.say("ending everything …", "dim")
+        await stage.close()
     took = f"{teller.seconds:.0f} s after the start"
     teller.say(f"everything that was started has ended, {took}", "dim")
 

@@ -2,8 +2,8 @@
 Which addresses must never be cut off, compared in every spelling and in both directions.
 
 IPv4 addresses have several IPv6 spellings, and Python calls some of them global: `::ffff:0:0/96`
-(mapped, RFC 4291), `::/96` (compatible, RFC 4291), `64:ff9b::/96` (NAT64, RFC 6052), `2002::/16`
-(6to4, RFC 3056) and `2001::/32` (Teredo, RFC 4380).
+(mapped, RFC 4291), `::/96` (compatible, RFC 4291), `::ffff:0:0:0/96` (translated, RFC 2765),
+`64:ff9b::/96` (NAT64, RFC 6052), `2002::/16` (6to4, RFC 3056) and `2001::/32` (Teredo, RFC 4380).
 """
 
 from collections.abc import Iterable
@@ -14,9 +14,11 @@ from pydantic import Field
 from responder.incident import Frozen, Name, Network
 
 _MAPPED = int(IPv6Address("::ffff:0:0"))
+_TRANSLATED = int(IPv6Address("::ffff:0:0:0"))
 _NAT64 = int(IPv6Address("64:ff9b::"))
 _6TO4 = int(IPv6Address("2002::"))
 _TEREDO = IPv6Network("2001::/32")
+_LAST_32 = frozenset(prefix >> 32 for prefix in (0, _MAPPED, _TRANSLATED, _NAT64))
 
 # Nothing here can be an attacker who is outside: RFC 6890 and the IANA special-purpose registries.
 NEVER: tuple[tuple[str, Network], ...] = (
@@ -29,6 +31,7 @@ NEVER: tuple[tuple[str, Network], ...] = (
     ("the unspecified address", IPv6Network("::/128")),
     ("link-local", IPv6Network("fe80::/10")),
     ("multicast", IPv6Network("ff00::/8")),
+    ("NAT64 of this site (RFC 8215)", IPv6Network("64:ff9b:1::/48")),
 )
 
 
@@ -73,6 +76,7 @@ def spellings(network: Network) -> tuple[Network, ...]:
                 network,
                 IPv6Network((_MAPPED | start, 96 + length)),
                 IPv6Network((start, 96 + length)),
+                IPv6Network((_TRANSLATED | start, 96 + length)),
                 IPv6Network((_NAT64 | start, 96 + length)),
                 IPv6Network((_6TO4 | start << 80, 16 + length)),
             )
@@ -84,12 +88,12 @@ def _inside(network: IPv6Network) -> tuple[tuple[int, int], ...]:
     """The IPv4 networks that an IPv6 network carries inside, as (address, prefix length)."""
     start, length = int(network.network_address), network.prefixlen
     found: list[tuple[int, int]] = []
-    if length >= 96 and start >> 32 in (0, _MAPPED >> 32, _NAT64 >> 32) and start > 1:  # noqa: PLR2004 - the /96 of all three
+    if length >= 96 and start >> 32 in _LAST_32 and start > 1:  # noqa: PLR2004 - each is a /96
         found.append((start & 0xFFFFFFFF, length - 96))
     if 16 <= length and start >> 112 == _6TO4 >> 112:  # noqa: PLR2004 - 6to4 is 2002::/16
         found.append((start >> 80 & 0xFFFFFFFF, min(length - 16, 32)))
-    if length == 128 and network.subnet_of(_TEREDO):  # noqa: PLR2004 - one Teredo client
-        found.append((start & 0xFFFFFFFF ^ 0xFFFFFFFF, 32))
+    if network.overlaps(_TEREDO):  # a client's address is inverted, and in the last 32 bits
+        found.append((start & 0xFFFFFFFF ^ 0xFFFFFFFF, max(length - 96, 0)))
     return tuple((address & (0xFFFFFFFF << 32 - bits) & 0xFFFFFFFF, bits) for address, bits in found)
 
 

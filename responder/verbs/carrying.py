@@ -149,31 +149,36 @@ async def finish(
     if step["state"] == "carrying":
         fresh = fresh or {}
         await asyncio.gather(*(enforce(context, name, fresh.get(name), patient=True) for name in names))
-        now = context.store.now()
-        async with context.store.transaction() as tx:
-            await tx.execute(
-                update(steps)
-                .where(steps.c.key == key, steps.c.state == "carrying")
-                .values(state="done", finished=now, said=plan.refused)
-            )
-            if plan.refused:
-                await tell(
-                    tx, now, key=f"refused/{key}", audience="security", incident=plan.incident,
-                    subject=f"{plan.incident}: a part was refused and not done", body=plan.refused,
-                )
     async with context.store.reading() as tx:
         rows = (await tx.execute(select(resources).where(resources.c.name.in_(names)))).mappings().all()
         query = select(holds).where(holds.c.step == key).order_by(holds.c.id)
         held = (await tx.execute(query)).mappings().all()
     by_name = {row["name"]: row for row in rows}
-    if step["state"] == "carrying":
+    if step["state"] == "carrying":  # done only with its leases running: else a retry asks again
         await asyncio.gather(
             *(
                 context.temporal.lease(name, by_name[name]["until"], new=by_name[name]["attempts"] <= 1)
                 for name in names
             )
         )
+        await _done(context, key, plan)
     return _receipts(key, plan, held, by_name, context.store.now())
+
+
+async def _done(context: Context, key: str, plan: Plan) -> None:
+    """Note that a step is carried out, and tell people what of it policy refused."""
+    now = context.store.now()
+    async with context.store.transaction() as tx:
+        await tx.execute(
+            update(steps)
+            .where(steps.c.key == key, steps.c.state == "carrying")
+            .values(state="done", finished=now, said=plan.refused)
+        )
+        if plan.refused:
+            await tell(
+                tx, now, key=f"refused/{key}", audience="security", incident=plan.incident,
+                subject=f"{plan.incident}: a part was refused and not done", body=plan.refused,
+            )
 
 
 def _receipts(

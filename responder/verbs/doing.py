@@ -20,7 +20,7 @@ from responder.store.rows import insert_new
 from responder.store.tables import asks, decisions, incidents, settings_now, steps
 from responder.verbs import carrying, planning
 from responder.verbs.context import Context, heartbeats, verb
-from responder.verbs.recognising import Run, recognise
+from responder.verbs.recognising import Run, confirm, known, recognise
 from responder.verbs.telling import tell
 from responder.workflows.wire import Batch, Done
 
@@ -39,13 +39,19 @@ class Doing:
         """Bring *batch* as far as it may go now: receipts, an ask, or a reason why not."""
         context = self._context
         async with heartbeats():
-            run = await recognise(context)
+            run = await known(context)
             key = f"{run.id}/{batch.step}"
             step = await self._step(key)
             fresh: dict[str, Found[Any]] = {}
             if step is None:
-                step, fresh = await self._first(run, key, batch)
-            elif step["asked_for"] != batch.digest:
+                # Reading changes nothing, so it need not wait for the server's word.
+                _, seen = await asyncio.gather(
+                    confirm(context, run), planning.see(context, batch.actions)
+                )
+                step, fresh = await self._first(run, key, batch, seen)
+            else:
+                await confirm(context, run)
+            if step["asked_for"] != batch.digest:
                 raise Refused(
                     f"{key}: expected the request {step['asked_for'][:12]}… that was planned but "
                     f"found {batch.digest[:12]}…; nothing was changed"
@@ -64,10 +70,11 @@ class Doing:
         async with self._context.store.reading() as tx:
             return (await tx.execute(select(steps).where(steps.c.key == key))).mappings().one_or_none()
 
-    async def _first(self, run: Run, key: str, batch: Batch) -> tuple[Mapping[str, Any], dict[str, Found[Any]]]:
+    async def _first(
+        self, run: Run, key: str, batch: Batch, seen: list[planning.Seen]
+    ) -> tuple[Mapping[str, Any], dict[str, Found[Any]]]:
         """Plan, and in one transaction write down the plan, the ruling and what follows from it."""
         context = self._context
-        seen = await planning.see(context, batch.actions)
         for _ in range(_LIFTING_LOOKS):
             now = context.store.now()
             async with context.store.transaction() as tx:

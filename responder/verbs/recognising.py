@@ -22,15 +22,23 @@ class Run(Frozen):
     code: str
     incident: Incident
     whole: Indicators
+    bound: str = ""
 
 
 async def recognise(context: Context) -> Run:
-    """
-    The open run whose workflow called this activity.
+    """The open run whose workflow called this activity, known to the store and to the server."""
+    run = await known(context)
+    await confirm(context, run)
+    return run
 
-    Raises `Refused` when the store knows no such run, when the run or its incident is over, or when
-    the workflow was not started by its incident: whoever reaches Temporal may start a workflow of
-    any name with any argument, and must gain nothing by it.
+
+async def known(context: Context) -> Run:
+    """
+    The open run, by the store alone, whose id the calling workflow has.
+
+    Raises `Refused` when the store knows no such run, or when the run or its incident is over:
+    whoever reaches Temporal may start a workflow of any name with any argument, and must gain
+    nothing by it.
     """
     info = activity.info()
     workflow_id, run_id = info.workflow_id or "", info.workflow_run_id or ""
@@ -48,14 +56,8 @@ async def recognise(context: Context) -> Run:
         if row["runs_bound"] == run_id:
             raise Refused(f"{workflow_id}: the run or its incident is closed; nothing was done")
         await _stranger(context, workflow_id, "the run is over", incident=row["runs_incident"])
-    if row["runs_bound"] != run_id:
-        parent = await context.temporal.started_by(workflow_id, run_id)
-        if parent != row["runs_incident"]:
-            said = f"its workflow was started by {parent or 'nobody'}, not by its incident"
-            await _stranger(context, workflow_id, said, incident=row["runs_incident"])
-        async with context.store.transaction() as tx:
-            await tx.execute(update(runs).where(runs.c.id == workflow_id).values(bound=run_id))
     return Run(
+        bound=row["runs_bound"] or "",
         id=workflow_id,
         playbook=row["runs_playbook"],
         code=row["runs_code"],
@@ -71,6 +73,23 @@ async def recognise(context: Context) -> Run:
         ),
         whole=Indicators.model_validate(row["incidents_indicators"]),
     )
+
+
+async def confirm(context: Context, run: Run) -> None:
+    """
+    Have the server confirm that the calling workflow was started by the run's incident.
+
+    Raises `Refused` otherwise. What was confirmed is remembered, so that it is asked once a run.
+    """
+    run_id = activity.info().workflow_run_id or ""
+    if run.bound == run_id:
+        return
+    parent = await context.temporal.started_by(run.id, run_id)
+    if parent != run.incident.id:
+        said = f"its workflow was started by {parent or 'nobody'}, not by its incident"
+        await _stranger(context, run.id, said, incident=run.incident.id)
+    async with context.store.transaction() as tx:
+        await tx.execute(update(runs).where(runs.c.id == run.id).values(bound=run_id))
 
 
 async def _stranger(
