@@ -32,8 +32,8 @@ class Wiring:
                 return {p.name: self._block(p, network) for p in self._inventory.points}
             case Isolate(host=name):
                 host = self._inventory.host(name)
-                if host is None or host.access is None:
-                    return {}
+                if host is None or host.access is None or not self._inventory.isolation.management:
+                    return {}  # cut off for good is not contained: something must get back in
                 shell = self.shell(host.access)
                 return {host.name: NftIsolation(shell, host.name, self._inventory.isolation)}
         return {}
@@ -54,7 +54,9 @@ class Wiring:
         match point:
             case NftablesPoint():
                 shell = self.shell(point.access)
-                return NftablesBlock(shell, network, point=point.name, table=point.table, nft=point.nft)
+                return NftablesBlock(
+                    shell, network, point=point.name, table=point.table, nft=point.nft
+                )
             case FeedPoint():
                 return FeedBlock(self._store, network, point)
 

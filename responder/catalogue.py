@@ -36,7 +36,9 @@ def load_kinds(settings: Settings) -> Kinds:
             answered[key] = playbook.__name__
     for what, kinds in (("playbooks", playbooks), ("actions", actions), ("lookups", lookups)):
         names = [kind.__name__ for kind in kinds]
-        faults += [f"two {what} are named {n}" for n in sorted({n for n in names if names.count(n) > 1})]
+        faults += [
+            f"two {what} are named {n}" for n in sorted({n for n in names if names.count(n) > 1})
+        ]
     if faults:
         raise ConfigurationError(*faults)
     return Kinds.of(actions, lookups, playbooks)

@@ -47,4 +47,4 @@ def material(value: Any) -> JsonValue:  # noqa: ANN401 - any JSON-able value
 
 def digest_of(value: JsonValue) -> str:
     """SHA-256 over RFC 8785 canonical JSON, in hex."""
-    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()  # type: ignore[arg-type]
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()

@@ -46,7 +46,9 @@ async def examine(settings: Settings) -> list[Finding]:
     return [await _run(name, check, settings) for name, check in checks.items()]
 
 
-async def _run(name: str, check: Callable[[Settings], Awaitable[Finding]], settings: Settings) -> Finding:
+async def _run(
+    name: str, check: Callable[[Settings], Awaitable[Finding]], settings: Settings
+) -> Finding:
     try:
         async with asyncio.timeout(_SECONDS):
             return await check(settings)
@@ -62,24 +64,34 @@ async def _state(settings: Settings) -> Finding:
     free = shutil.disk_usage(settings.state).free
     state: Literal["ok", "fail"] = "ok" if free >= _LEAST_FREE else "fail"
     return Finding(
-        name="state folder", state=state, found=f"{settings.state}, {free // 2**20} MiB free",
+        name="state folder",
+        state=state,
+        found=f"{settings.state}, {free // 2**20} MiB free",
         remedy="" if state == "ok" else "free space on its disk",
     )
 
 
 async def _keys(settings: Settings) -> Finding:
     keys = Keys(settings.state)
-    missing = [p.name for p in (keys.payloads, keys.store, keys.private, keys.public) if not p.exists()]
+    missing = [
+        p.name for p in (keys.payloads, keys.store, keys.private, keys.public) if not p.exists()
+    ]
     if missing:
-        return Finding(name="keys", state="fail", found=f"missing: {', '.join(missing)}", remedy="responder up")
+        return Finding(
+            name="keys", state="fail", found=f"missing: {', '.join(missing)}", remedy="responder up"
+        )
     loose = [p.name for p in keys.folder.iterdir() if stat.S_IMODE(p.stat().st_mode) & 0o077]
     if loose:
         return Finding(
-            name="keys", state="fail", found=f"others may read {', '.join(sorted(loose))}",
+            name="keys",
+            state="fail",
+            found=f"others may read {', '.join(sorted(loose))}",
             remedy=f"chmod 600 {keys.folder}/*",
         )
     ring = KeyRing.load(keys.payloads)
-    return Finding(name="keys", state="ok", found=f"active {ring.active}, {len(ring.ids)} in the ring")
+    return Finding(
+        name="keys", state="ok", found=f"active {ring.active}, {len(ring.ids)} in the ring"
+    )
 
 
 async def _store(settings: Settings) -> Finding:
@@ -97,12 +109,18 @@ async def _temporal(settings: Settings) -> Finding:
     client = await connect(settings.temporal, KeyRing.at(Keys(settings.state).payloads), lazy=True)
     if not await until_there(client, 3):
         return Finding(
-            name="temporal", state="fail", found=f"{settings.temporal.target} does not answer",
-            remedy="responder up" if settings.temporal.address is None else "start it, or mend temporal.address",
+            name="temporal",
+            state="fail",
+            found=f"{settings.temporal.target} does not answer",
+            remedy="responder up"
+            if settings.temporal.address is None
+            else "start it, or mend temporal.address",
         )
     if settings.temporal.address is None:
         return Finding(
-            name="temporal", state="warn", found="the embedded server",
+            name="temporal",
+            state="warn",
+            found="the embedded server",
             remedy="for production set temporal.address to a cluster",
         )
     return Finding(name="temporal", state="ok", found=settings.temporal.target)
@@ -111,7 +129,10 @@ async def _temporal(settings: Settings) -> Finding:
 async def _sources(settings: Settings) -> Finding:
     if not settings.sources:
         return Finding(
-            name="sources", state="warn", found="nobody may send alerts", remedy="add one under `sources:`"
+            name="sources",
+            state="warn",
+            found="nobody may send alerts",
+            remedy="add one under `sources:`",
         )
     return Finding(name="sources", state="ok", found=", ".join(settings.sources))
 
@@ -120,14 +141,18 @@ async def _people(settings: Settings) -> Finding:
     deciders = [p.name for p in settings.directory() if p.may(Permission.APPROVALS_DECIDE)]
     if len(deciders) < 2:  # noqa: PLR2004 - T3 needs two
         return Finding(
-            name="people", state="warn", found=f"{len(deciders)} may approve; T3 needs two",
+            name="people",
+            state="warn",
+            found=f"{len(deciders)} may approve; T3 needs two",
             remedy="name people with the role operator under `people:`",
         )
     teams = {team for targets in settings.sla.values() for team in targets.escalates_to}
     empty = sorted(team for team in teams if not settings.directory().team(team))
     if empty:
         return Finding(
-            name="people", state="warn", found=f"nobody is in {', '.join(empty)}",
+            name="people",
+            state="warn",
+            found=f"nobody is in {', '.join(empty)}",
             remedy="give people these `teams:`, or change `sla.*.escalates_to`",
         )
     return Finding(name="people", state="ok", found=f"{len(deciders)} may approve")
@@ -135,22 +160,29 @@ async def _people(settings: Settings) -> Finding:
 
 async def _playbooks(settings: Settings) -> Finding:
     kinds = load_kinds(settings)
-    answered = {(p.answers, priority) for p in kinds.playbooks.values() for priority in p.priorities}
+    answered = {
+        (p.answers, priority) for p in kinds.playbooks.values() for priority in p.priorities
+    }
     given = {category for category, _ in answered}
     holes = sorted(f"{c} at {p}" for c in given for p in Priority if (c, p) not in answered)
     return Finding(
-        name="playbooks", state="ok", found=f"{len(kinds.playbooks)}" + (f"; none for {', '.join(holes)}" if holes else "")
+        name="playbooks",
+        state="ok",
+        found=f"{len(kinds.playbooks)}" + (f"; none for {', '.join(holes)}" if holes else ""),
     )
 
 
 async def _protected(settings: Settings) -> Finding:
     if not settings.protected and not settings.inventory.hosts:
         return Finding(
-            name="protected", state="warn", found="no host and no protected network of yours is named",
+            name="protected",
+            state="warn",
+            found="no host and no protected network of yours is named",
             remedy="name your gateways, resolvers, partners under `protected:`, your hosts under `inventory.hosts:`",
         )
     return Finding(
-        name="protected", state="ok",
+        name="protected",
+        state="ok",
         found=f"{len(settings.protected)} networks, {len(settings.inventory.hosts)} hosts",
     )
 
@@ -159,12 +191,19 @@ async def _points(settings: Settings) -> Finding:
     store = Store(settings.database)
     provision = load_provision(settings, store)
     silent, count = [], 0
+    if (
+        any(h.access for h in settings.inventory.hosts)
+        and not settings.inventory.isolation.management
+    ):
+        silent.append("inventory.isolation.management is empty: no host can be isolated")
     try:
         shell_of = getattr(provision, "shell", None)
         for point in settings.inventory.points:
             count += 1
             if isinstance(point, FeedPoint) and not point.consumers:
-                silent.append(f"{point.name}: no consumer polls it, so nothing is ever contained there")
+                silent.append(
+                    f"{point.name}: no consumer polls it, so nothing is ever contained there"
+                )
             if isinstance(point, NftablesPoint) and shell_of is not None:
                 try:
                     said = await shell_of(point.access).run(point.nft, "list", "tables")
@@ -178,7 +217,9 @@ async def _points(settings: Settings) -> Finding:
         await store.close()
     if silent or not count:
         return Finding(
-            name="enforcement points", state="fail", found="; ".join(silent) or "none is configured",
+            name="enforcement points",
+            state="fail",
+            found="; ".join(silent) or "none is configured",
             remedy="mend `inventory.points` in responder.yaml",
         )
     return Finding(name="enforcement points", state="ok", found=f"{count} answer")

@@ -33,7 +33,9 @@ _DYNAMIC = {
 class Embedded:
     """One embedded Temporal over one state folder."""
 
-    def __init__(self, settings: TemporalSettings, state: Path, *, codec_endpoint: str | None = None) -> None:
+    def __init__(
+        self, settings: TemporalSettings, state: Path, *, codec_endpoint: str | None = None
+    ) -> None:
         self._settings = settings
         self._folder = state / "temporal"
         self._codec = codec_endpoint
@@ -66,11 +68,17 @@ class Embedded:
         self._check_folder()
         if self._adoptable():
             return True
-        for port, what in ((self._settings.port, "Temporal"), (self._settings.ui_port, "Temporal's web page")):
+        for port, what in (
+            (self._settings.port, "Temporal"),
+            (self._settings.ui_port, "Temporal's web page"),
+        ):
             _check_port(port, what)
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command(), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                *self._command(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
             )
         self._note.write_text(json.dumps({"pid": self._process.pid, "port": self._settings.port}))
@@ -101,10 +109,29 @@ class Embedded:
     def _command(self) -> list[str]:
         settings = self._settings
         command = [
-            str(binary()), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(settings.port),
-            "--ui-ip", "127.0.0.1", "--ui-port", str(settings.ui_port), "--namespace", settings.namespace,
-            "--db-filename", str(self.database), "--log-level", "error", "--log-format", "json",
-            "--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL",
+            str(binary()),
+            "server",
+            "start-dev",
+            "--ip",
+            "127.0.0.1",
+            "--port",
+            str(settings.port),
+            "--ui-ip",
+            "127.0.0.1",
+            "--ui-port",
+            str(settings.ui_port),
+            "--namespace",
+            settings.namespace,
+            "--db-filename",
+            str(self.database),
+            "--log-level",
+            "error",
+            "--log-format",
+            "json",
+            "--sqlite-pragma",
+            "journal_mode=WAL",
+            "--sqlite-pragma",
+            "synchronous=NORMAL",
             "--ui-disable-news-fetch",
         ]
         # Given here as well, since the server caches what a namespace has for a minute.
@@ -158,7 +185,11 @@ class Embedded:
         said = " ".join(lines)[-600:] or "it said nothing"
         if "database or disk is full" in said:
             return "its disk is full; free space, then start again"
-        if "unable to open database" in said or "file is not a database" in said or "malformed" in said:
+        if (
+            "unable to open database" in said
+            or "file is not a database" in said
+            or "malformed" in said
+        ):
             return (
                 f"its database {self.database} cannot be used ({said[-160:]}).\n\n"
                 "hint: move the file away and start again; what is open is rebuilt from the store"

@@ -39,7 +39,9 @@ async def acknowledge(store: Store, incident_id: str, person: Person) -> None:
             raise Refused(f"{incident_id}: there is no such open incident")
         await meet(tx, incident_id, Clock.ACKNOWLEDGE, now)
         await bump(tx, incident_id)
-        entry = Entry(kind="acknowledged", actor=person.name, subject=incident_id, incident=incident_id)
+        entry = Entry(
+            kind="acknowledged", actor=person.name, subject=incident_id, incident=incident_id
+        )
         await append(tx, now, entry)
 
 
@@ -57,7 +59,12 @@ async def close(
         await _step_up(store, ring, person, live, code)
     now = store.now()
     async with store.transaction() as tx:
-        values = {"closed": now, "open_key": None, "resolution": resolution, "status": f"closed: {resolution}"}
+        values = {
+            "closed": now,
+            "open_key": None,
+            "resolution": resolution,
+            "status": f"closed: {resolution}",
+        }
         this = update(incidents).where(incidents.c.id == incident_id, incidents.c.closed.is_(None))
         if (await tx.execute(this.values(values))).rowcount != 1:
             raise Refused(f"{incident_id}: there is no such open incident")
@@ -74,7 +81,10 @@ async def close(
             .values(closed=now, state="ended", said=f"the incident was closed: {resolution}")
         )
         entry = Entry(
-            kind="closed", actor=person.name, subject=incident_id, incident=incident_id,
+            kind="closed",
+            actor=person.name,
+            subject=incident_id,
+            incident=incident_id,
             data={"resolution": resolution},
         )
         await append(tx, now, entry)
@@ -85,7 +95,13 @@ async def close(
 
 
 async def end_holds(
-    store: Store, ring: KeyRing, person: Person, code: str, *, hold: str | None = None, resource: str | None = None
+    store: Store,
+    ring: KeyRing,
+    person: Person,
+    code: str,
+    *,
+    hold: str | None = None,
+    resource: str | None = None,
 ) -> list[str]:
     """End one hold, or every hold on one resource, now; returns the resources to be looked at."""
     live = await live_holds(store, hold=hold, resource=resource)
@@ -98,8 +114,12 @@ async def end_holds(
 
 
 async def live_holds(
-    store: Store, incident: str | None = None, *, hold: str | None = None, resource: str | None = None
-) -> Sequence[Mapping[str, Any]]:
+    store: Store,
+    incident: str | None = None,
+    *,
+    hold: str | None = None,
+    resource: str | None = None,
+) -> Sequence[Mapping[Any, Any]]:
     """The holds that have not ended, of an incident, of a resource, or one by its id."""
     query = select(holds).where(holds.c.ended.is_(None))
     if incident is not None:
@@ -113,19 +133,21 @@ async def live_holds(
 
 
 async def _step_up(
-    store: Store, ring: KeyRing, person: Person, live: Sequence[Mapping[str, Any]], code: str
+    store: Store, ring: KeyRing, person: Person, live: Sequence[Mapping[Any, Any]], code: str
 ) -> None:
     """Ending early is tiered like the change: what took a second factor takes one to let go."""
     heavy = [hold for hold in live if Tier(hold["tier"]).rank >= Tier.T2.rank]
     if not heavy:
         return
     if not code:
-        raise Refused(f"{heavy[0]['summary']} is {heavy[0]['tier']}: ending it needs a code of your second factor")
+        raise Refused(
+            f"{heavy[0]['summary']} is {heavy[0]['tier']}: ending it needs a code of your second factor"
+        )
     await totp.check(store, ring, person.name, code)
 
 
 async def _end(
-    tx: Transaction, store: Store, live: Sequence[Mapping[str, Any]], person: Person
+    tx: Transaction, store: Store, live: Sequence[Mapping[Any, Any]], person: Person
 ) -> None:
     now = store.now()
     for one in live:
@@ -133,7 +155,10 @@ async def _end(
         if (await tx.execute(this.values(ended=now, ended_by=person.name))).rowcount != 1:
             continue
         entry = Entry(
-            kind="hold ended", actor=person.name, subject=one["id"], incident=one["incident"],
+            kind="hold ended",
+            actor=person.name,
+            subject=one["id"],
+            incident=one["incident"],
             data={"resource": one["resource"], "summary": one["summary"]},
         )
         await append(tx, now, entry)

@@ -88,7 +88,9 @@ class Nudger:
                     .where(
                         incidents.c.revision > incidents.c.seen_revision,
                         # What was opened just now is being started by the drain that opened it.
-                        or_(incidents.c.seen_revision > 0, incidents.c.opened < now - _BEING_STARTED),
+                        or_(
+                            incidents.c.seen_revision > 0, incidents.c.opened < now - _BEING_STARTED
+                        ),
                     )
                     .limit(500)
                 )
@@ -147,12 +149,19 @@ class Nudger:
                 continue
             async with self._store.transaction() as tx:
                 fresh = await tell(
-                    tx, now, key=f"stuck/{name}/{since:%Y%m%d%H%M}", audience="escalation", loud=True,
-                    incident=name, subject=f"{name}: its workflow does not move",
+                    tx,
+                    now,
+                    key=f"stuck/{name}/{since:%Y%m%d%H%M}",
+                    audience="escalation",
+                    loud=True,
+                    incident=name,
+                    subject=f"{name}: its workflow does not move",
                     body="No worker has looked at it for more than a minute. Its clocks go on in the "
                     "store; what is contained stays leased.\n\n    responder doctor",
                 )
                 if fresh:
-                    await append(tx, now, Entry(kind="stuck", actor="nudger", subject=name, incident=name))
+                    await append(
+                        tx, now, Entry(kind="stuck", actor="nudger", subject=name, incident=name)
+                    )
             if fresh:  # what is wrong may be in its history: a new one looks at the store
                 await self._link.renew(name, "it does not look at the store")

@@ -44,14 +44,18 @@ class Outbox:
     async def once(self) -> int:
         """One round; returns how many messages it tried."""
         async with self._store.reading() as tx:
-            query = select(messages).where(messages.c.sent.is_(None), messages.c.attempts < _MOST_ATTEMPTS)
+            query = select(messages).where(
+                messages.c.sent.is_(None), messages.c.attempts < _MOST_ATTEMPTS
+            )
             rows = (await tx.execute(query.order_by(messages.c.id).limit(_BATCH))).mappings().all()
         sent: list[int] = []
         for row in rows:
             if said := await self._send(row):
                 async with self._store.transaction() as tx:
                     values = {"attempts": row["attempts"] + 1, "said": said}
-                    await tx.execute(update(messages).where(messages.c.id == row["id"]).values(values))
+                    await tx.execute(
+                        update(messages).where(messages.c.id == row["id"]).values(values)
+                    )
             else:
                 sent.append(row["id"])
         if sent:
@@ -60,7 +64,7 @@ class Outbox:
                 await tx.execute(update(messages).where(messages.c.id.in_(sent)).values(values))
         return len(rows)
 
-    async def _send(self, row: Mapping[str, Any]) -> str:
+    async def _send(self, row: Mapping[Any, Any]) -> str:
         """Send one message; returns why it was not taken, or nothing."""
         if row["attempts"] == 0:
             # The key says what it is about in ids and targets; alert text stays out of the log.
@@ -82,7 +86,7 @@ class Outbox:
         return [p.email for p in group if p.email]
 
 
-def _mail(mail: Mail, addresses: list[str], row: Mapping[str, Any]) -> None:
+def _mail(mail: Mail, addresses: list[str], row: Mapping[Any, Any]) -> None:
     message = EmailMessage()
     message["From"] = mail.sender
     message["To"] = ", ".join(addresses)

@@ -13,9 +13,10 @@ from typing import Annotated
 from pydantic import Field, JsonValue
 
 from responder.contract import Request
-from responder.incident import Frozen, Indicators
 from responder.digest import Digest, Volatile, digest_of, material
+from responder.incident import Frozen, Indicators
 from responder.policy.tiers import Ruling, Tier
+
 
 class PointPlan(Frozen):
     """What one enforcement point holds now, and what it would hold."""

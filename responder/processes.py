@@ -73,8 +73,12 @@ class Zygote:
         log = self._log_file.open("ab") if self._log_file else None
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *command(), env=self._environment, stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
+                *command(),
+                env=self._environment,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
             )
         finally:
             if log is not None:
@@ -91,7 +95,9 @@ class Zygote:
         for task in (ready, ended):
             task.cancel()
         if not self._ready.is_set():
-            raise StateError("the process that starts the others ended as soon as it started; its log says why")
+            raise StateError(
+                "the process that starts the others ended as soon as it started; its log says why"
+            )
         started: asyncio.Future[Forked] = asyncio.get_running_loop().create_future()
         self._starting[name] = started
         assert self._process.stdin is not None
@@ -126,8 +132,8 @@ class Zygote:
             elif "started" in event:
                 child = self._children[event["pid"]] = Forked(event["pid"])
                 self._starting.pop(event["started"]).set_result(child)
-            elif (child := self._children.pop(event["ended"], None)) is not None:
-                child.note_end(event["status"])
+            elif event["ended"] in self._children:
+                self._children.pop(event["ended"]).note_end(event["status"])
         for child in self._children.values():  # nobody will tell of their end any more
             child.kill()
             child.note_end(-signal.SIGKILL)
@@ -150,7 +156,7 @@ class Child:
         while not self._stopping:
             self.process = await self._zygote().fork(self.name, self._log_file)
             status = await self.process.wait()
-            if self._stopping:
+            if self._is_stopping():
                 return
             now = time.monotonic()
             self._recent = [at for at in self._recent if now - at < _RECENT_SECONDS] + [now]
@@ -159,6 +165,9 @@ class Child:
             wait = _FIRST_WAIT if many <= 0 else min(_FIRST_WAIT * 2**many, _LONGEST_WAIT)
             log.warning("process_ended", process=self.name, status=status, again_in_seconds=wait)
             await asyncio.sleep(wait)
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
 
     async def stop(self) -> None:
         """Ask it to end, and end it if it does not."""

@@ -77,7 +77,9 @@ class Reconciler:
 
     async def _incidents(self, *, tell_all: bool) -> list[str]:
         async with self._store.reading() as tx:
-            query = select(incidents.c.id, incidents.c.seen_revision).where(incidents.c.closed.is_(None))
+            query = select(incidents.c.id, incidents.c.seen_revision).where(
+                incidents.c.closed.is_(None)
+            )
             rows = (await tx.execute(query)).all()
         running = await self._link.running("Incident")
         touched = []
@@ -96,13 +98,21 @@ class Reconciler:
         now = self._store.now()
         async with self._store.transaction() as tx:
             entry = Entry(
-                kind="restarted", actor="reconciler", subject=incident, incident=incident,
+                kind="restarted",
+                actor="reconciler",
+                subject=incident,
+                incident=incident,
                 data={"why": "the store holds it open, and Temporal has no running workflow of it"},
             )
             await append(tx, now, entry)
             await tell(
-                tx, now, key=f"restarted/{incident}/{now:%Y%m%d%H%M}", audience="security", loud=True,
-                incident=incident, subject=f"{incident}: its workflow was gone and was started again",
+                tx,
+                now,
+                key=f"restarted/{incident}/{now:%Y%m%d%H%M}",
+                audience="security",
+                loud=True,
+                incident=incident,
+                subject=f"{incident}: its workflow was gone and was started again",
                 body="It was terminated, or Temporal lost it. Nothing was done twice; look who "
                 "can reach Temporal.",
             )

@@ -92,7 +92,8 @@ class Log(Frozen):
     """How the program says what it does."""
 
     form: Literal["auto", "console", "json"] = Field(
-        default="auto", description="Coloured for a person, JSON for a machine; auto looks at the terminal."
+        default="auto",
+        description="Coloured for a person, JSON for a machine; auto looks at the terminal.",
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least that is said."
@@ -103,7 +104,10 @@ class Settings(BaseSettings):
     """All settings; unknown keys are faults."""
 
     model_config = SettingsConfigDict(
-        env_prefix="RESPONDER_", env_nested_delimiter="__", extra="forbid", frozen=True,
+        env_prefix="RESPONDER_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
         validate_default=True,
     )
 
@@ -136,7 +140,9 @@ class Settings(BaseSettings):
         default=Policy().budgets, description="Changes of each kind that may begin in an hour."
     )
     people: tuple[Person, ...] = Field(default=(), description="Who may do what.")
-    sources: dict[SourceName, SourceSettings] = Field(default={}, description="Who may send alerts.")
+    sources: dict[SourceName, SourceSettings] = Field(
+        default={}, description="Who may send alerts."
+    )
     triage: Triage = Field(default=Triage(), description="What an alert means.")
     mail: Mail | None = Field(default=None, description="None: messages go to the log only.")
     log: Log = Log()

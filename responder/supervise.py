@@ -26,7 +26,9 @@ _READY_SECONDS = 90.0  # generous: a child that only ends is noticed long before
 class Supervisor:
     """Everything that runs on one machine, from one state folder."""
 
-    def __init__(self, settings: Settings, environment: dict[str, str], *, logs_to_files: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, environment: dict[str, str], *, logs_to_files: bool = False
+    ) -> None:
         self.settings = settings
         codec = secrets.token_urlsafe(24)
         environment = {**environment, "RESPONDER_CODEC_PATH": codec, "PYTHONUNBUFFERED": "1"}
@@ -63,7 +65,7 @@ class Supervisor:
         await self.zygote.stop()
         for watch in self._watches:  # before Temporal, or its end would be mended
             watch.cancel()
-            with suppress(asyncio.CancelledError, StateError):
+            with suppress(asyncio.CancelledError, StateError, OSError):  # the zygote's pipe is gone
                 await watch
         if self.temporal is not None:
             await self.temporal.stop()
@@ -120,7 +122,9 @@ async def _status(host: str, port: int, path: str) -> int:
     try:
         async with asyncio.timeout(2):
             reader, writer = await asyncio.open_connection(host, port)
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+            )
             line = await reader.readline()
             writer.close()
             return int(line.split()[1])

@@ -44,7 +44,9 @@ def _gateways(path: Path) -> tuple[Network, ...]:
         return ()
     hops = {row[2] for row in rows if len(row) > 2 and row[1] == "00000000"}  # noqa: PLR2004 - its columns
     return tuple(
-        ip_network(IPv4Address(struct.pack("<L", int(hop, 16)))) for hop in sorted(hops) if int(hop, 16)
+        ip_network(IPv4Address(struct.pack("<L", int(hop, 16))))
+        for hop in sorted(hops)
+        if int(hop, 16)
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -13,7 +13,9 @@ from responder.settings import Log
 _CONTROL = {c: f"\\x{c:02x}" for c in (*range(32), 127, *range(128, 160))}
 
 
-def _escaped(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _escaped(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """What attackers wrote must not move a terminal's cursor or forge a line."""
     for key, value in event.items():
         if isinstance(value, str):
@@ -25,7 +27,9 @@ def configure_logging(settings: Log) -> None:
     """One structured log on standard error."""
     colour = settings.form == "console" or (settings.form == "auto" and sys.stderr.isatty())
     level = getattr(logging, settings.level.upper())
-    renderer: Any = structlog.dev.ConsoleRenderer() if colour else structlog.processors.JSONRenderer()
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer() if colour else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -50,12 +54,16 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._webhooks = Counter(
-            "responder_webhook_requests", "Deliveries by source and outcome.", ("source", "outcome"),
+            "responder_webhook_requests",
+            "Deliveries by source and outcome.",
+            ("source", "outcome"),
             registry=self.registry,
         )
         self._ack = Histogram(
-            "responder_webhook_ack_seconds", "From a delivery's first byte to its answer.",
-            registry=self.registry, buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.3, 1, 3),
+            "responder_webhook_ack_seconds",
+            "From a delivery's first byte to its answer.",
+            registry=self.registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.3, 1, 3),
         )
         self._gauges: dict[str, Gauge] = {}
 
@@ -64,7 +72,9 @@ class Metrics:
         self._webhooks.labels(source, outcome).inc()
         self._ack.observe(seconds)
 
-    def gauge(self, name: str, help_text: str, values: dict[tuple[tuple[str, str], ...], float]) -> None:
+    def gauge(
+        self, name: str, help_text: str, values: Mapping[tuple[tuple[str, str], ...], float]
+    ) -> None:
         """Set a gauge to what was just counted; *values* are keyed by sorted label pairs."""
         labels = [key for key, _ in next(iter(values))] if values else []
         if name not in self._gauges:

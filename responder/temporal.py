@@ -48,8 +48,12 @@ async def connect(settings: TemporalSettings, ring: KeyRing, *, lazy: bool = Fal
             domain=settings.tls_name,
         )
     return await Client.connect(
-        settings.target, namespace=settings.namespace, data_converter=sealed_converter(ring),
-        tls=tls, api_key=key, lazy=lazy,
+        settings.target,
+        namespace=settings.namespace,
+        data_converter=sealed_converter(ring),
+        tls=tls,
+        api_key=key,
+        lazy=lazy,
     )
 
 
@@ -138,7 +142,10 @@ class Link:
         if new:
             try:
                 await self.client.start_workflow(
-                    LeaseWorkflow.run, start, id=workflow_id, task_queue=self._queue,
+                    LeaseWorkflow.run,
+                    start,
+                    id=workflow_id,
+                    task_queue=self._queue,
                     static_summary=f"holds {resource}"[:200],
                     id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                     id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -148,8 +155,12 @@ class Link:
             else:
                 return
         await self.client.start_workflow(
-            LeaseWorkflow.run, start, id=workflow_id, task_queue=self._queue,
-            static_summary=f"holds {resource}"[:200], start_signal="look",
+            LeaseWorkflow.run,
+            start,
+            id=workflow_id,
+            task_queue=self._queue,
+            static_summary=f"holds {resource}"[:200],
+            start_signal="look",
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
@@ -205,5 +216,3 @@ async def until_there(client: Client, seconds: float) -> bool:
                     return True
     except TimeoutError:
         return False
-
-

@@ -43,9 +43,9 @@ def main() -> None:
 def import_everything() -> None:
     """All that `serve` and `worker` will need."""
     import temporalio.worker  # noqa: F401, PLC0415
-    import uvicorn  # noqa: F401, PLC0415
-    import uvicorn.lifespan.on  # noqa: F401, PLC0415
-    import uvicorn.loops.auto  # noqa: F401, PLC0415
+    import uvicorn  # noqa: PLC0415
+    import uvicorn.lifespan.on  # noqa: PLC0415
+    import uvicorn.loops.auto  # noqa: PLC0415
     import uvicorn.protocols.http.auto  # noqa: F401, PLC0415
 
     import responder.api.app  # noqa: PLC0415
@@ -75,7 +75,9 @@ def become(order: dict[str, str]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
-    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if order["log"] else 2
+    log = (
+        os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if order["log"] else 2
+    )
     os.dup2(log, 1)
     os.dup2(log, 2)
     gc.unfreeze()

@@ -33,7 +33,9 @@ class FeedBlock:
                 feed_entries.c.feed == self._feed, feed_entries.c.network == self._network
             )
             entry = (await tx.execute(query)).one_or_none()
-            polls = select(feed_polls.c.consumer, feed_polls.c.polled).where(feed_polls.c.feed == self._feed)
+            polls = select(feed_polls.c.consumer, feed_polls.c.polled).where(
+                feed_polls.c.feed == self._feed
+            )
             polled = {row.consumer: row.polled for row in (await tx.execute(polls)).all()}
         if entry is None or (entry.until is not None and entry.until <= now):
             return Found(state=False)
@@ -55,5 +57,11 @@ class FeedBlock:
             await tx.execute(delete(feed_entries).where(*this))
             if state:
                 changed = entry.changed if entry is not None and (entry.until or now) > now else now
-                row = {"feed": self._feed, "network": self._network, "until": until, "tag": tag, "changed": changed}
+                row = {
+                    "feed": self._feed,
+                    "network": self._network,
+                    "until": until,
+                    "tag": tag,
+                    "changed": changed,
+                }
                 await insert_new(tx, feed_entries, row)

@@ -23,9 +23,9 @@ from responder.crypto.signing import Signer
 from responder.errors import Refused
 from responder.intake.drain import Drain
 from responder.keys import Keys
+from responder.nudge import Nudger
 from responder.outbox import Outbox
 from responder.people import tokens
-from responder.nudge import Nudger
 from responder.reconcile import Reconciler
 from responder.settings import Settings
 from responder.store import Store
@@ -99,7 +99,10 @@ def make_app(parts: Parts) -> Starlette:
         routes=[endpoint.route for endpoint in ENDPOINTS],
         lifespan=lifespan,
         exception_handlers={
-            Problem: _problem, HTTPException: _unrouted, Refused: _refused, Exception: _broken
+            Problem: _problem,
+            HTTPException: _unrouted,
+            Refused: _refused,
+            Exception: _broken,
         },
     )
     app.state.parts = parts
@@ -121,7 +124,9 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.url.path, error=f"{type(error).__name__}: {error}"[:500])
+    log.error(
+        "request_failed", path=request.url.path, error=f"{type(error).__name__}: {error}"[:500]
+    )
     return JSONResponse({"detail": "the store or Temporal did not answer; nothing was lost"}, 503)
 
 
@@ -137,7 +142,9 @@ def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
 async def _reconcile(parts: Parts) -> None:
     """Prepare Temporal once it is there, then reconcile for ever."""
     while not await until_there(parts.link.client, 5):
-        log.warning("temporal_not_there", address=parts.settings.temporal.target, doing="taking alerts in")
+        log.warning(
+            "temporal_not_there", address=parts.settings.temporal.target, doing="taking alerts in"
+        )
     while True:
         try:
             await prepare(parts.link.client, retention=parts.settings.temporal.address is None)
@@ -154,9 +161,17 @@ async def run_serve(settings: Settings) -> None:
 
     parts = await make_parts(settings)
     config = uvicorn.Config(
-        make_app(parts), host=settings.api.host, port=settings.api.port, log_config=None,
-        access_log=False, server_header=False, timeout_graceful_shutdown=5, timeout_keep_alive=30,
-        h11_max_incomplete_event_size=64 * 1024, limit_concurrency=500, lifespan="on",
+        make_app(parts),
+        host=settings.api.host,
+        port=settings.api.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64 * 1024,
+        limit_concurrency=500,
+        lifespan="on",
     )
     log.info("serving", url=settings.api.url)
     await uvicorn.Server(config).serve()

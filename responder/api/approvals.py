@@ -83,7 +83,9 @@ async def issue(call: Call) -> Row:
         raise Problem(404, f"the settings name no person {name}")
     token = await tokens.issue(served.store, name)
     async with served.store.transaction() as tx:
-        await append(tx, served.store.now(), Entry(kind="token", actor=call.person.name, subject=name))
+        await append(
+            tx, served.store.now(), Entry(kind="token", actor=call.person.name, subject=name)
+        )
     return {"person": name, "token": token}
 
 
@@ -91,7 +93,9 @@ async def issue(call: Call) -> Row:
 async def pause(call: Call) -> Row:
     """Let nothing new be done from now on; what is leased is still undone in time."""
     pausing = await call.body(Pausing)
-    return await _set_pause(call, {"paused": True, "by": call.person.name, "reason": pausing.reason})
+    return await _set_pause(
+        call, {"paused": True, "by": call.person.name, "reason": pausing.reason}
+    )
 
 
 @routes.post("/api/resume", Permission.RUNNER_PAUSE)

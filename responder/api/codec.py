@@ -55,7 +55,9 @@ def _known(secret: str, served: Parts) -> None:
 
 
 def _cors(request: Request, served: Parts) -> dict[str, str]:
-    own = {f"http://{host}:{served.settings.temporal.ui_port}" for host in ("127.0.0.1", "localhost")}
+    own = {
+        f"http://{host}:{served.settings.temporal.ui_port}" for host in ("127.0.0.1", "localhost")
+    }
     origin = request.headers.get("origin", "")
     if origin not in own:
         return {}

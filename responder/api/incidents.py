@@ -10,7 +10,17 @@ from responder.api.route import Call, Problem, Routes
 from responder.handling import Resolution, acknowledge, close, end_holds
 from responder.incident import Frozen
 from responder.people.person import Permission
-from responder.store.tables import alerts, asks, clocks, holds, incidents, messages, resources, runs, steps
+from responder.store.tables import (
+    alerts,
+    asks,
+    clocks,
+    holds,
+    incidents,
+    messages,
+    resources,
+    runs,
+    steps,
+)
 
 routes = Routes()
 Row = dict[str, Any]
@@ -56,20 +66,26 @@ async def show_incident(call: Call) -> Row:
         if row is None:
             raise Problem(404, f"there is no incident {incident}")
         held = (
-            select(holds, resources.c.point, resources.c.outcome, resources.c.state, resources.c.said)
+            select(
+                holds, resources.c.point, resources.c.outcome, resources.c.state, resources.c.said
+            )
             .join(resources, resources.c.name == holds.c.resource)
             .where(holds.c.incident == incident)
         )
         queries = {
             "clocks": select(clocks).where(clocks.c.incident == incident).order_by(clocks.c.due),
             "runs": select(runs).where(runs.c.incident == incident).order_by(runs.c.number),
-            "steps": select(steps).join(runs, runs.c.id == steps.c.run).where(runs.c.incident == incident),
+            "steps": select(steps)
+            .join(runs, runs.c.id == steps.c.run)
+            .where(runs.c.incident == incident),
             "asks": select(asks).where(asks.c.incident == incident).order_by(asks.c.opened),
             "holds": held.order_by(holds.c.taken),
             "alerts": select(alerts.c.id, alerts.c.source, alerts.c.occurred, alerts.c.state).where(
                 alerts.c.incident == incident
             ),
-            "messages": select(messages).where(messages.c.incident == incident).order_by(messages.c.id),
+            "messages": select(messages)
+            .where(messages.c.incident == incident)
+            .order_by(messages.c.id),
         }
         parts = {
             name: [plain(one) for one in (await tx.execute(query)).mappings()]
@@ -119,7 +135,12 @@ async def end_leases(call: Call) -> Row:
     if (ending.hold is None) == (ending.resource is None):
         raise Problem(422, "expected one of hold and resource")
     touched = await end_holds(
-        served.store, served.deliveries, call.person, ending.code, hold=ending.hold, resource=ending.resource
+        served.store,
+        served.deliveries,
+        call.person,
+        ending.code,
+        hold=ending.hold,
+        resource=ending.resource,
     )
     for resource in touched:
         await served.link.lease(resource, None, new=False)

@@ -25,7 +25,7 @@ PUBLIC: Final = None
 _LARGEST_BODY = 64 * 1024
 
 
-class Problem(Exception):  # noqa: N818 - it is the answer, not an error of ours
+class Problem(Exception):
     """Answer with this status and one line."""
 
     def __init__(self, status: int, detail: str) -> None:
@@ -61,7 +61,9 @@ class Call:
         """A query parameter that is a whole number from 1 to *most*."""
         text = self.request.query_params.get(name, str(default))
         if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - fits in 32 bits
-            raise Problem(422, f"{name}: expected a whole number from 1 to {most}, found {text[:20]!r}")
+            raise Problem(
+                422, f"{name}: expected a whole number from 1 to {most}, found {text[:20]!r}"
+            )
         return min(max(int(text), 1), most)
 
     async def body(self, model: type[Model]) -> Model:
@@ -70,7 +72,9 @@ class Call:
         try:
             return model.model_validate_json(raw or b"{}")
         except ValidationError as error:
-            raise Problem(422, fault(error.errors(include_input=False)[0] | {"input": ""})) from error
+            raise Problem(
+                422, fault(error.errors(include_input=False)[0] | {"input": ""})
+            ) from error
 
     async def raw(self, largest: int) -> bytes:
         """The body's bytes, counted while they come in."""
@@ -130,7 +134,9 @@ class Routes:
         """Declare an OPTIONS."""
         return self._declare("OPTIONS", path, permission)
 
-    def _declare(self, method: str, path: str, permission: Permission | None) -> Callable[[Handler], Handler]:
+    def _declare(
+        self, method: str, path: str, permission: Permission | None
+    ) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
             self.declared.append(Endpoint(method, path, permission, handler))
             return handler

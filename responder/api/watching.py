@@ -16,6 +16,7 @@ from responder.store.tables import asks, feed_entries, feed_polls, holds, incide
 from responder.temporal import until_there
 
 routes = Routes()
+Labelled = dict[tuple[tuple[str, str], ...], float]
 
 
 @routes.get("/api/intake", Permission.INTAKE_READ)
@@ -78,18 +79,20 @@ async def metrics(call: Call) -> Response:
             .where(incidents.c.closed.is_(None))
             .group_by(incidents.c.priority)
         )
-        open_now = {(("priority", p),): float(n) for p, n in rows.all()}
+        open_now: Labelled = {(("priority", str(p)),): float(n) for p, n in rows.all()}
         rows = await tx.execute(
             select(holds.c.kind, func.count()).where(holds.c.ended.is_(None)).group_by(holds.c.kind)
         )
-        active = {(("action", k),): float(n) for k, n in rows.all()}
+        active: Labelled = {(("action", str(k)),): float(n) for k, n in rows.all()}
         bad = await tx.execute(
             select(func.count())
             .select_from(resources)
             .where(resources.c.state == "held", resources.c.outcome != "verified")
         )
         unverified = float(bad.scalar_one())
-        rows = await tx.execute(select(func.count()).select_from(asks).where(asks.c.state == "open"))
+        rows = await tx.execute(
+            select(func.count()).select_from(asks).where(asks.c.state == "open")
+        )
         waiting = float(rows.scalar_one())
     counted = await count(served.store)
     gauge = served.metrics.gauge
@@ -97,10 +100,15 @@ async def metrics(call: Call) -> Response:
         gauge("responder_incidents_open", "Open incidents by priority.", open_now)
     if active:
         gauge("responder_containment_active", "Live holds by action.", active)
-    gauge("responder_containment_unverified", "Held resources that are not verified.", {(): unverified})
+    gauge(
+        "responder_containment_unverified",
+        "Held resources that are not verified.",
+        {(): unverified},
+    )
     gauge("responder_approvals_waiting", "Asks that wait for a person.", {(): waiting})
     gauge(
-        "responder_alerts", "Alerts by what became of them.",
+        "responder_alerts",
+        "Alerts by what became of them.",
         {(("state", state),): float(n) for state, n in counted.items()},
     )
     return Response(served.metrics.page(), media_type="text/plain; version=0.0.4")
@@ -111,20 +119,34 @@ async def feed(call: Call) -> Response:
     """The networks to drop, one a line, for firewalls that poll; polling is the proof of delivery."""
     name, served, request = call.path("name"), call.served, call.request
     point = next(
-        (p for p in served.settings.inventory.points if isinstance(p, FeedPoint) and p.name == name), None
+        (
+            p
+            for p in served.settings.inventory.points
+            if isinstance(p, FeedPoint) and p.name == name
+        ),
+        None,
     )
     if point is None:
         raise Problem(404, "no such feed")
     token = request.headers.get("authorization", "").removeprefix("Bearer ")
     consumer = next(
-        (c.name for c in point.consumers if secrets.compare_digest(c.token.get_secret_value(), token)), None
+        (
+            c.name
+            for c in point.consumers
+            if secrets.compare_digest(c.token.get_secret_value(), token)
+        ),
+        None,
     )
     if point.consumers and consumer is None:
         raise Problem(401, "expected `Authorization: Bearer …` with the token of a consumer")
     now = served.store.now()
     async with served.store.transaction() as tx:
         alive = or_(feed_entries.c.until.is_(None), feed_entries.c.until > now)
-        query = select(feed_entries).where(feed_entries.c.feed == name, alive).order_by(feed_entries.c.network)
+        query = (
+            select(feed_entries)
+            .where(feed_entries.c.feed == name, alive)
+            .order_by(feed_entries.c.network)
+        )
         rows = (await tx.execute(query)).all()
         if consumer is not None:
             this = (feed_polls.c.feed == name, feed_polls.c.consumer == consumer)

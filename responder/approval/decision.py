@@ -56,7 +56,7 @@ class Judgement:
 
     def objection(
         self,
-        ask: Mapping[str, Any],
+        ask: Mapping[Any, Any],
         signed: Iterable[Signed],
         *,
         digest: Digest,
@@ -75,8 +75,7 @@ class Judgement:
         if ask["digest"] != digest:
             return f"ask {ask['id']} was decided for another plan ({ask['digest'][:12]}…)"
         needs = Needs.model_validate(ask["needs"])
-        approvers: set[str] = set()
-        stepped_up: set[str] = set()
+        counted = []
         for kept in signed:
             if not self._verifier.holds(kept.document, kept.signature):
                 return f"a decision on ask {ask['id']} is not signed by the approval service"
@@ -85,20 +84,31 @@ class Judgement:
                 return f"a decision of {decision.principal} is about another plan"
             if not decision.approve:
                 return f"{decision.principal} denied it"
-            if kept.revoked is not None:
-                continue
-            person = self._people.find(decision.principal)
-            if person is None or not person.may(Permission.APPROVALS_DECIDE):
-                continue
-            if needs.not_requester and decision.principal == ask["requester"]:
-                continue
-            if not begun and now > decision.expires:
-                return f"execute-by has passed ({decision.expires:%H:%M:%S} UTC); ask again"
-            approvers.add(decision.principal)
-            if len(decision.factors) > 1:
-                stepped_up.add(decision.principal)
-        if len(approvers) < needs.people:
-            return f"{len(approvers)} of {needs.people} people needed have approved"
-        if len(stepped_up) < needs.stepped_up:
-            return f"{len(stepped_up)} of {needs.stepped_up} needed gave a second factor"
-        return None
+            if kept.revoked is None and self._counts(decision, ask, needs):
+                counted.append(decision)
+        return _too_few(counted, needs, now=now, begun=begun)
+
+    def _counts(self, decision: Decision, ask: Mapping[Any, Any], needs: Needs) -> bool:
+        """Whether who approved may still do so, and is not who asked."""
+        person = self._people.find(decision.principal)
+        if person is None or not person.may(Permission.APPROVALS_DECIDE):
+            return False
+        return not (needs.not_requester and decision.principal == ask["requester"])
+
+
+def _too_few(
+    counted: Iterable[Decision], needs: Needs, *, now: datetime, begun: bool
+) -> str | None:
+    approvers: set[str] = set()
+    stepped_up: set[str] = set()
+    for decision in counted:
+        if not begun and now > decision.expires:
+            return f"execute-by has passed ({decision.expires:%H:%M:%S} UTC); ask again"
+        approvers.add(decision.principal)
+        if len(decision.factors) > 1:
+            stepped_up.add(decision.principal)
+    if len(approvers) < needs.people:
+        return f"{len(approvers)} of {needs.people} people needed have approved"
+    if len(stepped_up) < needs.stepped_up:
+        return f"{len(stepped_up)} of {needs.stepped_up} needed gave a second factor"
+    return None

@@ -40,7 +40,9 @@ class Approvals:
         self._ring = ring
         self._policy = policy
 
-    async def decide(self, ask_id: str, person: Person, verdict: Verdict, *, method: str) -> Mapping[str, Any]:
+    async def decide(
+        self, ask_id: str, person: Person, verdict: Verdict, *, method: str
+    ) -> Mapping[Any, Any]:
         """
         Record *person*'s decision; returns the ask as it is then.
 
@@ -52,20 +54,28 @@ class Approvals:
             raise Refused(f"{person.name} may not decide asks; the role operator or admin may")
         needs = Needs.model_validate(ask["needs"])
         if verdict.approve and needs.not_requester and ask["requester"] == person.name:
-            raise Refused(f"ask {ask_id} was requested by {person.name}; somebody else must decide it")
+            raise Refused(
+                f"ask {ask_id} was requested by {person.name}; somebody else must decide it"
+            )
         if verdict.digest and not ask["digest"].startswith(verdict.digest):
-            raise Refused(f"ask {ask_id} is about plan {ask['digest'][:12]}, not {verdict.digest[:12]}; look again")
+            raise Refused(
+                f"ask {ask_id} is about plan {ask['digest'][:12]}, not {verdict.digest[:12]}; look again"
+            )
         factors: tuple[str, ...] = (method,)
         if verdict.approve and needs.stepped_up:
             if not verdict.code:
-                raise Refused(f"ask {ask_id} is {ask['tier']}: approving it needs a code of your second factor")
+                raise Refused(
+                    f"ask {ask_id} is {ask['tier']}: approving it needs a code of your second factor"
+                )
             await totp.check(self._store, self._ring, person.name, verdict.code)
             factors = (method, totp.KIND)
         return await self._record(ask, person, verdict, factors, needs, method)
 
-    async def _open_ask(self, ask_id: str) -> Mapping[str, Any]:
+    async def _open_ask(self, ask_id: str) -> Mapping[Any, Any]:
         async with self._store.reading() as tx:
-            ask = (await tx.execute(select(asks).where(asks.c.id == ask_id))).mappings().one_or_none()
+            ask = (
+                (await tx.execute(select(asks).where(asks.c.id == ask_id))).mappings().one_or_none()
+            )
         if ask is None:
             raise Refused(f"there is no ask {ask_id}")
         _must_be_open(ask, self._store.now())
@@ -73,33 +83,45 @@ class Approvals:
 
     async def _record(
         self,
-        ask: Mapping[str, Any],
+        ask: Mapping[Any, Any],
         person: Person,
         verdict: Verdict,
         factors: tuple[str, ...],
         needs: Needs,
         method: str,
-    ) -> Mapping[str, Any]:
+    ) -> Mapping[Any, Any]:
         now = self._store.now()
         decision = Decision(
-            ask=ask["id"], digest=ask["digest"], principal=person.name, approve=verdict.approve,
-            method=method, factors=factors, issued=now,
-            expires=ask["expires"] + self._policy.execute_within, nonce=secrets.token_hex(16),
-            policy=self._policy.version, reason=verdict.reason,
+            ask=ask["id"],
+            digest=ask["digest"],
+            principal=person.name,
+            approve=verdict.approve,
+            method=method,
+            factors=factors,
+            issued=now,
+            expires=ask["expires"] + self._policy.execute_within,
+            nonce=secrets.token_hex(16),
+            policy=self._policy.version,
+            reason=verdict.reason,
         )
         async with self._store.transaction() as tx:
             query = select(asks).where(asks.c.id == ask["id"]).with_for_update()
             current = (await tx.execute(query)).mappings().one()
             _must_be_open(current, now)
             row = {
-                "ask": ask["id"], "principal": person.name, "approve": verdict.approve,
-                "document": decision.document, "signature": self._signer.sign(decision.document),
+                "ask": ask["id"],
+                "principal": person.name,
+                "approve": verdict.approve,
+                "document": decision.document,
+                "signature": self._signer.sign(decision.document),
             }
             if not await insert_new(tx, decisions, row):
                 raise Refused(f"{person.name} has already decided ask {ask['id']}")
             given = (
-                await tx.execute(select(decisions.c.approve).where(decisions.c.ask == ask["id"]))
-            ).scalars().all()
+                (await tx.execute(select(decisions.c.approve).where(decisions.c.ask == ask["id"])))
+                .scalars()
+                .all()
+            )
             state = "open"
             if not verdict.approve:
                 state = "denied"
@@ -115,16 +137,26 @@ class Approvals:
                     raise Refused(f"ask {ask['id']} ended while you decided; nothing was recorded")
             await bump(tx, ask["incident"])
             entry = Entry(
-                kind="decided", actor=person.name, subject=f"ask {ask['id']}", incident=ask["incident"],
-                data={"approve": verdict.approve, "digest": ask["digest"], "factors": list(factors),
-                      "reason": verdict.reason, "ask_is": state},
+                kind="decided",
+                actor=person.name,
+                subject=f"ask {ask['id']}",
+                incident=ask["incident"],
+                data={
+                    "approve": verdict.approve,
+                    "digest": ask["digest"],
+                    "factors": list(factors),
+                    "reason": verdict.reason,
+                    "ask_is": state,
+                },
             )
             await append(tx, now, entry)
             return (await tx.execute(select(asks).where(asks.c.id == ask["id"]))).mappings().one()
 
 
-def _must_be_open(ask: Mapping[str, Any], now: Any) -> None:  # noqa: ANN401 - a datetime
+def _must_be_open(ask: Mapping[Any, Any], now: Any) -> None:  # noqa: ANN401 - a datetime
     if ask["state"] != "open":
         raise Refused(f"ask {ask['id']} is {ask['state']} since {ask['decided']:%H:%M:%S} UTC")
     if now >= ask["expires"]:
-        raise Refused(f"ask {ask['id']} expired at {ask['expires']:%H:%M:%S} UTC; nothing was recorded")
+        raise Refused(
+            f"ask {ask['id']} expired at {ask['expires']:%H:%M:%S} UTC; nothing was recorded"
+        )

@@ -25,7 +25,9 @@ def _purpose(principal: str) -> str:
 async def enrol(tx: Transaction, ring: KeyRing, principal: str) -> str:
     """Give *principal* a new secret; returns the `otpauth://` address for their app, shown once."""
     secret = pyotp.random_base32()
-    await tx.execute(delete(factors).where(factors.c.principal == principal, factors.c.kind == KIND))
+    await tx.execute(
+        delete(factors).where(factors.c.principal == principal, factors.c.kind == KIND)
+    )
     sealed = ring.seal_whole(secret.encode(), purpose=_purpose(principal))
     await tx.execute(
         insert(factors).values(principal=principal, kind=KIND, secret=sealed, last_step=0, tries=[])
@@ -59,14 +61,18 @@ async def check(store: Store, ring: KeyRing, principal: str, code: str) -> None:
         if not locked:
             await tx.execute(update(factors).where(*this).values(tries=[*recent, now.isoformat()]))
     if locked:
-        raise Refused(f"{principal}: {_TRIES} codes in five minutes were tried; wait, then try again")
+        raise Refused(
+            f"{principal}: {_TRIES} codes in five minutes were tried; wait, then try again"
+        )
     secret = ring.open_whole(row.secret, purpose=_purpose(principal)).decode()
     step = _matching_step(secret, code, now)
     if step is None:
         raise Refused(f"{principal}: that code does not match; codes change every {_STEP} seconds")
     async with store.transaction() as tx:
         swapped = await tx.execute(
-            update(factors).where(*this, factors.c.last_step < step).values(last_step=step, tries=[])
+            update(factors)
+            .where(*this, factors.c.last_step < step)
+            .values(last_step=step, tries=[])
         )
     if swapped.rowcount != 1:
         raise Refused(f"{principal}: that code was used before; wait for the next one")

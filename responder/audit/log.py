@@ -67,7 +67,9 @@ async def append(tx: Transaction, at: datetime, *entries: Entry) -> None:
     await tx.execute(update(audit_head).values(seq=seq, digest=previous))
 
 
-async def tail(tx: Transaction, count: int, *, incident: str | None = None) -> list[dict[str, JsonValue]]:
+async def tail(
+    tx: Transaction, count: int, *, incident: str | None = None
+) -> list[dict[str, JsonValue]]:
     """The last *count* entries, oldest first, as plain data."""
     query = select(audit).order_by(audit.c.seq.desc()).limit(count)
     if incident is not None:

@@ -35,10 +35,16 @@ async def verify(store: Store) -> tuple[int, Fault | None]:
             rows = (await tx.execute(query)).all()
             for row in rows:
                 entry = Entry(
-                    kind=row.kind, actor=row.actor, subject=row.subject, incident=row.incident, data=row.data
+                    kind=row.kind,
+                    actor=row.actor,
+                    subject=row.subject,
+                    incident=row.incident,
+                    data=row.data,
                 )
                 if row.seq != held + 1:
-                    return held, Fault(seq=held + 1, why=f"is missing; entry {row.seq} follows {held}")
+                    return held, Fault(
+                        seq=held + 1, why=f"is missing; entry {row.seq} follows {held}"
+                    )
                 if row.previous != previous:
                     return held, Fault(seq=row.seq, why="does not follow the entry before it")
                 if row.digest != link(row.seq, row.at, entry, previous):
@@ -48,7 +54,9 @@ async def verify(store: Store) -> tuple[int, Fault | None]:
                 break
         heads = (await tx.execute(select(audit_head))).all()
     if len(heads) > 1:
-        return held, Fault(seq=held, why=f"is followed by {len(heads)} heads, and there is only one")
+        return held, Fault(
+            seq=held, why=f"is followed by {len(heads)} heads, and there is only one"
+        )
     ends = (heads[0].seq, heads[0].digest) if heads else (0, GENESIS)
     if ends[0] > held:
         return held, Fault(seq=held + 1, why=f"is missing; the log should end with entry {ends[0]}")

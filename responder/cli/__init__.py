@@ -12,6 +12,7 @@ from responder.cli import (
     doctor,
     incidents,
     intake,
+    keys,
     leases,
     people,
     running,
@@ -38,6 +39,7 @@ for noun, module in (
     ("intake", intake),
     ("audit", audit),
     ("config", config),
+    ("keys", keys),
 ):
     app.add_typer(module.app, name=noun)
 doctor.register(app)

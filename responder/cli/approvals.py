@@ -10,7 +10,8 @@ JSON = typer.Option(False, "--json", help="Print JSON.")
 
 @app.command("list")
 def list_asks(
-    everything: bool = typer.Option(False, "--all", help="Ended ones as well."), as_json: bool = JSON
+    everything: bool = typer.Option(False, "--all", help="Ended ones as well."),
+    as_json: bool = JSON,
 ) -> None:
     """The asks that wait."""
     from responder.cli.remote import ask  # noqa: PLC0415
@@ -23,8 +24,12 @@ def list_asks(
         ("ask", "incident", "tier", "state", "what", "approve by (UTC)"),
         [
             (
-                r["id"], r["incident"], r["tier"], r["state"],
-                "; ".join(c["summary"] for c in r["plan"]["changes"]), r["expires"][:19],
+                r["id"],
+                r["incident"],
+                r["tier"],
+                r["state"],
+                "; ".join(c["summary"] for c in r["plan"]["changes"]),
+                r["expires"][:19],
             )
             for r in rows
         ],
@@ -75,7 +80,10 @@ def approve(
         code = typer.prompt("code of your second factor", err=True)
     verdict = {"approve": True, "code": code, "reason": reason, "digest": plan or found["digest"]}
     said = ask("POST", f"/api/asks/{ask_id}/decisions", json=verdict)
-    talk(f"recorded; the ask is {said['state']}" + ("" if said["delivered"] else ", Temporal does not answer yet"))
+    talk(
+        f"recorded; the ask is {said['state']}"
+        + ("" if said["delivered"] else ", Temporal does not answer yet")
+    )
 
 
 @app.command()

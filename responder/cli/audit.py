@@ -17,14 +17,23 @@ def tail(
     """The last entries, oldest first."""
     from responder.cli.remote import ask  # noqa: PLC0415
 
-    rows = ask("GET", "/api/audit", params={"last": last} | ({"incident": incident} if incident else {}))
+    rows = ask(
+        "GET", "/api/audit", params={"last": last} | ({"incident": incident} if incident else {})
+    )
     if as_json:
         put(rows)
         return
     table(
         ("entry", "at (UTC)", "what", "who", "of", "more"),
         [
-            (r["seq"], r["at"][11:19], r["kind"], r["actor"], r["subject"], ", ".join(f"{k}={v}" for k, v in r["data"].items())[:80])
+            (
+                r["seq"],
+                r["at"][11:19],
+                r["kind"],
+                r["actor"],
+                r["subject"],
+                ", ".join(f"{k}={v}" for k, v in r["data"].items())[:80],
+            )
             for r in rows
         ],
         empty="the audit is empty",

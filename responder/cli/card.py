@@ -27,20 +27,24 @@ def drawn(incident: dict[str, Any]) -> RenderableType:
     about = ", ".join([*networks, *seen["hosts"], *seen["accounts"]]) or "nothing named"
     parts: list[RenderableType] = [
         Text(clean(incident["title"]), style="bold"),
-        Text(f"{incident['category'].replace('_', ' ')} · {clean(about)} · owner {incident['owner'] or 'nobody yet'}"),
+        Text(
+            f"{incident['category'].replace('_', ' ')} · {clean(about)} · owner {incident['owner'] or 'nobody yet'}"
+        ),
         _clocks(incident["clocks"]),
     ]
     for step in incident["steps"]:
-        for change in step["plan"]["changes"]:
-            parts.append(_change(change, step))
+        parts += [_change(change, step) for change in step["plan"]["changes"]]
     parts += [_hold(hold) for hold in incident["holds"]]
     for ask in incident["asks"]:
         if ask["state"] == "open":
-            text = f"? {ask['tier']} waits for approval until {ask['expires'][11:19]} UTC: responder approvals show {ask['id']}"
+            until = f"{ask['tier']} waits for approval until {ask['expires'][11:19]} UTC"
+            text = f"? {until}: responder approvals show {ask['id']}"
             parts.append(Text(text, style="bold yellow"))
     style = _STYLES.get(incident["priority"], "white")
     title = f"{incident['priority']} · {incident['id']} · {incident['status']}"
-    return Panel(Group(*parts), title=Text(title, style=f"bold {style}"), border_style=style, width=100)
+    return Panel(
+        Group(*parts), title=Text(title, style=f"bold {style}"), border_style=style, width=100
+    )
 
 
 def _clocks(rows: list[dict[str, Any]]) -> RenderableType:
@@ -50,11 +54,19 @@ def _clocks(rows: list[dict[str, Any]]) -> RenderableType:
         started, due = datetime.fromisoformat(row["started"]), datetime.fromisoformat(row["due"])
         met = datetime.fromisoformat(row["met"]) if row["met"] else None
         share = ((met or now) - started) / (due - started)
-        said = f"met in {_span((met - started).total_seconds())}" if met else f"{_span((due - now).total_seconds())} left"
+        said = (
+            f"met in {_span((met - started).total_seconds())}"
+            if met
+            else f"{_span((due - now).total_seconds())} left"
+        )
         if row["breached"]:
             said = "BREACHED"
         bar = ProgressBar(total=1.0, completed=min(max(share, 0.0), 1.0), width=24)
-        grid.add_row(Text(row["clock"]), bar, Text(said, style="red" if row["breached"] else "green" if met else ""))
+        grid.add_row(
+            Text(row["clock"]),
+            bar,
+            Text(said, style="red" if row["breached"] else "green" if met else ""),
+        )
     return grid
 
 
@@ -79,14 +91,22 @@ def _change(change: dict[str, Any], step: dict[str, Any]) -> Text:
 
 
 def _state(value: object) -> str:
-    return {True: "blocked", False: "open", None: "?"}.get(value, str(value)) if isinstance(value, bool | None) else str(value)
+    return (
+        {True: "blocked", False: "open", None: "?"}.get(value, str(value))
+        if isinstance(value, bool | None)
+        else str(value)
+    )
 
 
 def _hold(hold: dict[str, Any]) -> Text:
     good = hold["outcome"] == "verified" and not hold["ended"]
     until = hold["until"][:19].replace("T", " ") if hold["until"] else "ended by a person"
-    said = f"ended by {hold['ended_by']}" if hold["ended"] else f"{hold['outcome']} until {until} UTC"
-    line = Text(f"{'●' if good else '○'} {hold['resource']}  {said}", style="green" if good else "yellow")
+    said = (
+        f"ended by {hold['ended_by']}" if hold["ended"] else f"{hold['outcome']} until {until} UTC"
+    )
+    line = Text(
+        f"{'●' if good else '○'} {hold['resource']}  {said}", style="green" if good else "yellow"
+    )
     if hold["said"] and not hold["ended"]:
         line.append(f"  {clean(hold['said'])}", style="red")
     return line

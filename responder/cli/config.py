@@ -26,7 +26,10 @@ def show(
         )
         return
     found = origins()
-    rows = {name: {"value": value, "origin": found.get(name) or _of_parent(name, found)} for name, value in values.items()}
+    rows = {
+        name: {"value": value, "origin": found.get(name) or _of_parent(name, found)}
+        for name, value in values.items()
+    }
     if as_json:
         put(rows)
         return

@@ -10,7 +10,8 @@ JSON = typer.Option(False, "--json", help="Print JSON.")
 
 @app.command("list")
 def list_incidents(
-    everything: bool = typer.Option(False, "--all", help="Closed ones as well."), as_json: bool = JSON
+    everything: bool = typer.Option(False, "--all", help="Closed ones as well."),
+    as_json: bool = JSON,
 ) -> None:
     """The open incidents, most urgent first."""
     from responder.cli.remote import ask  # noqa: PLC0415
@@ -22,7 +23,15 @@ def list_incidents(
     table(
         ("incident", "", "status", "category", "about", "owner", "opened (UTC)"),
         [
-            (r["id"], r["priority"], r["status"], r["category"], r["subject"], r["owner"], r["opened"][:19])
+            (
+                r["id"],
+                r["priority"],
+                r["status"],
+                r["category"],
+                r["subject"],
+                r["owner"],
+                r["opened"][:19],
+            )
             for r in rows
         ],
         empty="no open incidents",
@@ -62,5 +71,10 @@ def close(
     from responder.cli.remote import ask  # noqa: PLC0415
 
     resolution = "false_positive" if false_positive else "resolved"
-    found = ask("POST", f"/api/incidents/{incident}/close", json={"resolution": resolution, "code": code})
-    talk(f"{incident} is closed: {resolution}" + (f"; ending {', '.join(found['ended'])}" if found["ended"] else ""))
+    found = ask(
+        "POST", f"/api/incidents/{incident}/close", json={"resolution": resolution, "code": code}
+    )
+    talk(
+        f"{incident} is closed: {resolution}"
+        + (f"; ending {', '.join(found['ended'])}" if found["ended"] else "")
+    )

@@ -21,4 +21,7 @@ def count(as_json: bool = typer.Option(False, "--json", help="Print JSON.")) -> 
         )
         talk(f"{found['received']} received = {parts}")
     if found["missing"]:
-        raise Stop(UNVERIFIED, f"{found['missing']} alerts are missing: this is a bug, and the audit knows more")
+        raise Stop(
+            UNVERIFIED,
+            f"{found['missing']} alerts are missing: this is a bug, and the audit knows more",
+        )

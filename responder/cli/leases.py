@@ -10,7 +10,8 @@ JSON = typer.Option(False, "--json", help="Print JSON.")
 
 @app.command("list")
 def list_leases(
-    everything: bool = typer.Option(False, "--all", help="Ended ones as well."), as_json: bool = JSON
+    everything: bool = typer.Option(False, "--all", help="Ended ones as well."),
+    as_json: bool = JSON,
 ) -> None:
     """Everything that is held."""
     from responder.cli.remote import ask  # noqa: PLC0415
@@ -23,7 +24,10 @@ def list_leases(
         ("resource", "incident", "held", "until (UTC)", "stands"),
         [
             (
-                r["resource"], r["incident"], r["summary"], (r["until"] or "ended by a person")[:19],
+                r["resource"],
+                r["incident"],
+                r["summary"],
+                (r["until"] or "ended by a person")[:19],
                 f"ended by {r['ended_by']}" if r["ended"] else f"{r['outcome']} {r['said']}",
             )
             for r in rows

@@ -25,9 +25,13 @@ def ask(method: str, path: str, **more: Any) -> Any:  # noqa: ANN401 - any JSON 
         said = answer.json()["detail"]
     except (ValueError, KeyError, TypeError):
         said = answer.text[:300]
-    status = {401: DENIED, 403: DENIED, 404: NOT_FOUND, 503: UNAVAILABLE}.get(answer.status_code, FAILED)
+    status = {401: DENIED, 403: DENIED, 404: NOT_FOUND, 503: UNAVAILABLE}.get(
+        answer.status_code, FAILED
+    )
     if answer.status_code == 401:  # noqa: PLR2004 - HTTP's Unauthorized
-        said = f"{said}\n\nhint: set RESPONDER_TOKEN, or run this as the user who runs `responder up`"
+        said = (
+            f"{said}\n\nhint: set RESPONDER_TOKEN, or run this as the user who runs `responder up`"
+        )
     raise Stop(status, str(said))
 
 

@@ -9,7 +9,7 @@ DONE, FAILED, USAGE, NOT_FOUND, DENIED, WAITING, UNAVAILABLE, UNVERIFIED = range
 INTERRUPTED = 130
 
 
-class Stop(Exception):  # noqa: N818 - it stops, and says why
+class Stop(Exception):
     """End the command with this status and these words."""
 
     def __init__(self, status: int, said: str) -> None:
@@ -48,7 +48,9 @@ def failed(error: BaseException) -> int:
             return FAILED
     if os.environ.get("RESPONDER_TRACEBACK"):
         raise error
-    talk(f"{type(error).__name__}: {error}\n\nhint: RESPONDER_TRACEBACK=1 shows where; this is a bug")
+    talk(
+        f"{type(error).__name__}: {error}\n\nhint: RESPONDER_TRACEBACK=1 shows where; this is a bug"
+    )
     return FAILED
 
 

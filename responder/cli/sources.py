@@ -22,7 +22,12 @@ def list_sources(as_json: bool = JSON) -> None:
 
     settings = read_settings()
     rows = [
-        {"name": name, "kind": s.kind, "auth": s.auth.scheme, "url": f"{settings.api.url}/webhooks/{name}"}
+        {
+            "name": name,
+            "kind": s.kind,
+            "auth": s.auth.scheme,
+            "url": f"{settings.api.url}/webhooks/{name}",
+        }
         for name, s in settings.sources.items()
     ]
     if as_json:
@@ -51,7 +56,10 @@ def normalise(
     configured = settings.sources.get(source)
     if configured is None and source in NORMALISERS:
         configured = SourceSettings.model_validate(
-            {"kind": source, "auth": {"scheme": "bearer", "tokens": ["only-for-this-command-not-used"]}}
+            {
+                "kind": source,
+                "auth": {"scheme": "bearer", "tokens": ["only-for-this-command-not-used"]},
+            }
         )
     if configured is None:
         known = ", ".join([*settings.sources, *NORMALISERS])

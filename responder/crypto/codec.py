@@ -20,7 +20,7 @@ ENCODING = b"binary/encrypted-aes256gcm"
 _PURPOSE = "temporal-payload"
 
 
-class Unencrypted(ValueError):  # noqa: N818 - a past participle, like the other errors
+class Unencrypted(ValueError):
     """A payload came that our codec did not write."""
 
 

@@ -38,13 +38,13 @@ class KeyRing:
     @classmethod
     def fresh(cls) -> "KeyRing":
         """A ring of one new key, named by the day."""
-        name = f"k-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}"
-        return cls({name: secrets.token_bytes(32)}, name)
+        name, key = _fresh_key()
+        return cls({name: key}, name)
 
     def rotated(self) -> "KeyRing":
         """This ring with one more key, which is active; everything sealed before still opens."""
-        new = KeyRing.fresh()
-        return KeyRing({**self._keys, **new._keys}, new.active)
+        name, key = _fresh_key()
+        return KeyRing({**self._keys, name: key}, name)
 
     @classmethod
     def load(cls, path: Path) -> "KeyRing":
@@ -53,7 +53,7 @@ class KeyRing:
             kept = json.loads(path.read_text())
             keys = {name: base64.b64decode(key) for name, key in kept["keys"].items()}
             return cls(keys, kept["active"])
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StateError(f"the key ring {path} cannot be read: {error}") from error
 
     def save(self, path: Path) -> None:
@@ -77,11 +77,13 @@ class KeyRing:
     def open(self, key: str, sealed: bytes, *, purpose: str) -> bytes:
         """What was sealed. Raises `StateError` for an unknown key, another purpose or a changed byte."""
         if key not in self._ciphers:
-            raise StateError(f"key {key!r} is not in the key ring: {self.ids}; put it back to read this")
+            raise StateError(
+                f"key {key!r} is not in the key ring: {self.ids}; put it back to read this"
+            )
         bound = f"{purpose}|{key}".encode()
         try:
             return self._ciphers[key].decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # too short even for a nonce
             raise Tampered(f"what key {key!r} sealed for {purpose} was changed since") from error
 
     def seal_whole(self, clear: bytes, *, purpose: str) -> bytes:
@@ -96,6 +98,10 @@ class KeyRing:
             raise StateError(f"bytes kept for {purpose} do not begin with a key id")
         key = sealed[1 : 1 + length].decode("ascii", "replace")
         return self.open(key, sealed[1 + length :], purpose=purpose)
+
+
+def _fresh_key() -> tuple[str, bytes]:
+    return f"k-{datetime.now(UTC):%Y%m%d}-{secrets.token_hex(3)}", secrets.token_bytes(32)
 
 
 def write_private(path: Path, content: bytes) -> None:

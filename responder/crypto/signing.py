@@ -33,9 +33,16 @@ class Signer:
             write_private(
                 private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             )
-        loaded = load_pem_private_key(private.read_bytes(), None)
+        try:
+            loaded = load_pem_private_key(private.read_bytes(), None)
+        except (OSError, ValueError, TypeError) as error:  # TypeError: it wants a password
+            raise StateError(
+                f"the approval service's key {private} cannot be read: {error}"
+            ) from error
         if not isinstance(loaded, Ed25519PrivateKey):
-            raise StateError(f"{private} holds a {type(loaded).__name__}, not an Ed25519 private key")
+            raise StateError(
+                f"{private} holds a {type(loaded).__name__}, not an Ed25519 private key"
+            )
         pem = loaded.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         if not public.exists() or public.read_bytes() != pem:
             write_private(public, pem)
@@ -43,7 +50,7 @@ class Signer:
 
     def sign(self, document: JsonValue) -> str:
         """The signature over *document*, in hex."""
-        return self._key.sign(rfc8785.dumps(document)).hex()  # type: ignore[arg-type]
+        return self._key.sign(rfc8785.dumps(document)).hex()
 
     @property
     def verifier(self) -> "Verifier":
@@ -63,7 +70,9 @@ class Verifier:
         try:
             loaded = load_pem_public_key(public.read_bytes())
         except (OSError, ValueError) as error:
-            raise StateError(f"the approval service's public key {public} cannot be read: {error}") from error
+            raise StateError(
+                f"the approval service's public key {public} cannot be read: {error}"
+            ) from error
         if not isinstance(loaded, Ed25519PublicKey):
             raise StateError(f"{public} holds a {type(loaded).__name__}, not an Ed25519 public key")
         return cls(loaded)
@@ -71,7 +80,7 @@ class Verifier:
     def holds(self, document: JsonValue, signature: str) -> bool:
         """Whether *signature* is the approval service's over exactly *document*."""
         try:
-            self._key.verify(bytes.fromhex(signature), rfc8785.dumps(document))  # type: ignore[arg-type]
+            self._key.verify(bytes.fromhex(signature), rfc8785.dumps(document))
         except (InvalidSignature, ValueError):
             return False
         return True

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from responder.demo.cast import Visitor
+from responder.errors import StateError
 
 _KEPT = 1000
+_LOOK_SECONDS = 0.02
 _PROGRAMS = Path(__file__).parent / "programs"
 
 
@@ -33,6 +35,10 @@ class Actor:
             stdout=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         self._hearing = asyncio.create_task(self._hear(self._process))
+        while not self.heard:
+            if self._hearing.done():
+                raise StateError(f"the demo's {self._program} ended as soon as it was started")
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def order(self, line: str) -> None:
         """Tell it something."""

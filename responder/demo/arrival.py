@@ -29,7 +29,7 @@ async def come_up(stage: Stage, teller: Teller, mode: Mode) -> None:
     async with teller.waiting("Temporal, the store, the API and a worker …"):
         await stage.start_runner()
     settings, temporal = stage.settings, stage.supervisor.temporal
-    feed = "" if stage.world else " · it polls the feed and goes by X-Forwarded-For"
+    feed = "" if stage.world else "; polls the feed, goes by X-Forwarded-For"
     teller.rows(
         ("Temporal", f"{VERSION}, embedded, with its web page", temporal.ui if temporal else ""),
         ("API", "webhooks, asks, audit; the only holder of the signing key", settings.api.url),
@@ -38,7 +38,7 @@ async def come_up(stage: Stage, teller: Teller, mode: Mode) -> None:
             "carries out, leases, undoes; it has the public key",
             f"process {stage.worker_pid()}",
         ),
-        ("shop", f"{HOST}, a web server with a login{feed}", stage.address),
+        ("shop", f"on {HOST}, with a login{feed}", stage.address),
         ("attacker", f"guesses {ATTACKER.pace} passwords a second", ATTACKER.address),
         ("customer", f"looks around {CUSTOMER.pace} times a second", CUSTOMER.address),
     )

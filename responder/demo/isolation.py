@@ -162,7 +162,7 @@ async def _not_contained(stage: Stage, teller: Teller, number: str) -> None:
 
     await teller.until("the incident says so", said)
     teller.show(await card(stage, teller, number))
-    said_so = Text.assemble((f"{HOST} is NOT CONTAINED ", "bold red"), hold["said"])
+    said_so = Text.assemble((f"{HOST} is NOT CONTAINED: ", "bold red"), hold["said"])
     teller.mark("✗", said_so, "bold red")
     teller.claim(
         "an approval is not an effect: unknown is said as unknown, tried again and escalated",

@@ -91,7 +91,7 @@ async def _is_written(stage: Stage) -> bool:
 
 def _slow_down(stage: Stage, *, slow: bool) -> None:
     if not stage.world:
-        stage.shop.order("stop polling" if slow else "poll")
+        stage.let_shop_poll(polls=not slow)
     elif slow:
         stage.files.slow.touch()
     else:

@@ -1,7 +1,9 @@
 """What the demo writes into its folder: the settings, a playbook, the way to its firewall."""
 
+import getpass
 import os
 import shlex
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -71,6 +73,10 @@ class Files:
         """What the runner's processes are given: no RESPONDER_ settings of this shell's own."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RESPONDER_")}
         path = [str(self._python), *filter(None, [kept.get("PYTHONPATH")])]
+        try:
+            kept["LOGNAME"] = getpass.getuser()
+        except (KeyError, OSError):  # a user id that no list names, as in some containers
+            kept["LOGNAME"] = f"uid-{os.getuid()}"
         return kept | {
             "RESPONDER_CONFIG": str(self.settings),
             "PYTHONPATH": os.pathsep.join(path),
@@ -140,6 +146,8 @@ def free_ports(count: int) -> list[int]:
 
 def command(*words: str) -> str:
     """A command of ours as a person would type it here."""
-    program = Path(sys.argv[0]).name
-    start = "responder" if program == "responder" else "python -m responder"
-    return shlex.join([*start.split(), *words])
+    called = Path(sys.argv[0])
+    start = ["python", "-m", "responder"]
+    if called.name == "responder":
+        start = ["responder" if shutil.which("responder") else os.path.relpath(called)]
+    return shlex.join([*start, *words])

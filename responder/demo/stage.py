@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
-import pyotp
 import structlog
+from pyotp import parse_uri
+from pyotp.totp import TOTP
 
 from responder.demo.actors import Shop, Visitors
 from responder.demo.cast import SHOP, VISITORS
@@ -51,7 +52,8 @@ class Stage:
         self.settings: Settings
         self.supervisor: Supervisor
         self.api: httpx.AsyncClient
-        self._factor: pyotp.TOTP | None = None
+        self._token = secrets.token_urlsafe(24)
+        self._factor: TOTP | None = None
         self._last_step = 0
         self._open = AsyncExitStack()
         self._open.callback(self._remove_files)
@@ -63,8 +65,8 @@ class Stage:
         else:
             await self._make_world(must=mode == "kernel")
         inside = self.world.inside if self.world else ()
-        token = secrets.token_urlsafe(24)
-        feed = {"kind": "feed", "name": FEED, "consumers": [{"name": "shop", "token": token}]}
+        consumer = {"name": "shop", "token": self._token}
+        feed = {"kind": "feed", "name": FEED, "consumers": [consumer]}
         point = self.files.firewall() if self.world else feed
         self.files.write(
             settings_of(self.files.folder, self.senders.settings, self.files.host(inside), point),
@@ -77,16 +79,21 @@ class Stage:
         self.person = next(iter(self.settings.directory())).name
         address, port = (SHOP, _PORT) if self.world else ("127.0.0.1", free_ports(1)[0])
         self.address = f"http://{address}:{port}"
-        url = f"{self.settings.api.url}/feeds/{FEED}.txt"
-        polling = () if self.world else ("--feed", url, "--token", token)
         self._open.push_async_callback(self.shop.close)
-        await self.shop.start("--address", address, "--port", str(port), *polling, where=inside)
+        await self.shop.start("--address", address, "--port", str(port), where=inside)
+        if not self.world:
+            self.let_shop_poll(polls=True)
         words = ["--host", address, "--port", str(port), *(() if self.world else ("--forwarded",))]
         for one in VISITORS:
             kind = "guesses" if one.guesses else "looks"
             words += ["--visitor", one.name, one.address, kind, str(one.pace)]
         self._open.push_async_callback(self.visitors.close)
         await self.visitors.start(*words, where=self.world.outside if self.world else ())
+
+    def let_shop_poll(self, *, polls: bool) -> None:
+        """Have the shop poll the blocklist feed, or not."""
+        url = f"{self.settings.api.url}/feeds/{FEED}.txt"
+        self.shop.order(f"poll {url} {self._token}" if polls else "stop")
 
     async def start_runner(self) -> None:
         """Temporal, the store, the API and the worker; then a client and a second factor."""
@@ -110,8 +117,8 @@ class Stage:
         )
         self._open.push_async_callback(self.api.aclose)
         enrolled = await self.post(f"/api/people/{self.person}/factor")
-        factor = pyotp.parse_uri(enrolled["otpauth"])
-        assert isinstance(factor, pyotp.TOTP)
+        factor = parse_uri(enrolled["otpauth"])
+        assert isinstance(factor, TOTP)
         self._factor = factor
 
     async def close(self) -> None:
@@ -178,7 +185,7 @@ class Stage:
             return
         self._open.push_async_callback(world.close)
         self.world = world
-        how = "without root, in a user namespace" if world.unprivileged else "as root"
+        how = "without root" if world.unprivileged else "as root"
         self.enforcement = f"a kernel firewall (nftables) in network namespaces, made {how}"
 
     def _remove_files(self) -> None:

@@ -91,6 +91,8 @@ class Teller:
     def rows(self, *rows: Sequence[RenderableType]) -> None:
         """Columns without lines around them."""
         grid = Table.grid(padding=(0, 2))
+        for _ in rows[0]:
+            grid.add_column(overflow="fold")
         for row in rows:
             grid.add_row(*row)
         self._indented(4, grid)

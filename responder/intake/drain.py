@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import structlog
 from sqlalchemy import select, update
@@ -18,8 +17,8 @@ from responder.intake.parse import parse
 from responder.policy.judge import Policy
 from responder.sources import NORMALISERS
 from responder.sources.settings import SourceSettings
-from responder.standing.stand import stand
 from responder.store import Store, Transaction
+from responder.store.rows import Row
 from responder.store.tables import deliveries, incidents
 from responder.temporal import Link
 from responder.triage import Triage
@@ -49,8 +48,6 @@ class Drain:
         self._store = store
         self._ring = ring
         self._sources = sources
-        self._kinds = kinds
-        self._policy = policy
         self._link = link
         self._openings = Openings(triage, kinds, policy)
         self.arrived = asyncio.Event()
@@ -73,25 +70,19 @@ class Drain:
         """One batch; returns how many deliveries it took."""
         async with self._store.reading() as tx:
             query = select(deliveries).where(deliveries.c.state == "accepted")
-            rows = (await tx.execute(query.order_by(deliveries.c.id).limit(_BATCH))).mappings().all()
+            rows = (
+                (await tx.execute(query.order_by(deliveries.c.id).limit(_BATCH))).mappings().all()
+            )
         if not rows:
             return 0
-        opened: dict[str, str] = {}
-        standings: dict[str, Standing] = {}
         taken = [(row, *self._open(row)) for row in rows]
+        standings: dict[str, Standing] = {}
         async with self._store.transaction() as tx:
+            entries: list[Entry] = []
             for row, found, said in taken:
-                await self._take(tx, row, found, said, opened)
-            for incident in opened:
-                standing = await stand(tx, self._kinds, self._policy, incident, self._store.now())
-                if standing is not None:
-                    standings[incident] = standing
-            # Until Temporal has it, an incident counts as unseen: the nudger starts what this
-            # process, should it die here, has not.
-            unseen = update(incidents).where(incidents.c.id.in_(opened))
-            if opened:
-                await tx.execute(unseen.values(seen_revision=0))
-        begun = await asyncio.gather(*(self._start(i, s, opened[i]) for i, s in standings.items()))
+                entries += await self._take(tx, row, found, said, standings)
+            await append(tx, self._store.now(), *entries)
+        begun = await asyncio.gather(*(self._start(i, s) for i, s in standings.items()))
         if any(begun):
             async with self._store.transaction() as tx:
                 for incident, started in zip(standings, begun, strict=True):
@@ -100,17 +91,20 @@ class Drain:
         return len(rows)
 
     async def _seen(self, tx: Transaction, incident: str, revision: int) -> None:
-        this = update(incidents).where(incidents.c.id == incident, incidents.c.seen_revision < revision)
+        this = update(incidents).where(
+            incidents.c.id == incident, incidents.c.seen_revision < revision
+        )
         await tx.execute(this.values(seen_revision=revision))
 
     async def _take(
         self,
         tx: Transaction,
-        row: Mapping[str, Any],
+        row: Row,
         found: list[Alert] | None,
         said: str,
-        opened: dict[str, str],
-    ) -> None:
+        standings: dict[str, Standing],
+    ) -> list[Entry]:
+        """One delivery; returns what the audit should say of it."""
         now = self._store.now()
         claimed = await tx.execute(
             update(deliveries)
@@ -118,27 +112,40 @@ class Drain:
             .values(state="quarantined" if found is None else "drained", said=said[:2000])
         )
         if claimed.rowcount != 1:
-            return  # another `serve` took it
-        if found is not None:
-            if said:
-                await tell(
-                    tx, now, key=f"faults/{row['id']}", audience="security", body=said,
-                    subject=f"Parts of a delivery of {row['source']} could not be read",
+            return []  # another `serve` took it
+        if said:
+            whole = "A delivery" if found is None else "Parts of a delivery"
+            await tell(
+                tx,
+                now,
+                key=f"quarantine/{row['id']}",
+                audience="security",
+                body=said,
+                subject=f"{whole} of {row['source']} cannot be read; it is kept",
+            )
+        if found is None:
+            about = f"delivery {row['id']}"
+            return [
+                Entry(
+                    kind="quarantined",
+                    actor=row["source"],
+                    subject=about,
+                    data={"said": said[:500]},
                 )
-            for alert in found:
-                await self._openings.take(tx, row, alert, now, opened, self._sources[row["source"]].kind)
-            return
-        entry = Entry(
-            kind="quarantined", actor=row["source"], subject=f"delivery {row['id']}",
-            data={"said": said[:500]},
-        )
-        await append(tx, now, entry)
-        await tell(
-            tx, now, key=f"quarantine/{row['id']}", audience="security", body=said,
-            subject=f"A delivery of {row['source']} cannot be read and is kept aside",
-        )
+            ]
+        entries: list[Entry] = []
+        for alert in found:
+            taken = await self._openings.take(
+                tx, row, alert, now, self._sources[row["source"]].kind
+            )
+            entries += taken.entries
+            if taken.incident is not None and taken.standing is not None:
+                standings[taken.incident] = taken.standing
+        return entries
 
-    async def _start(self, incident: str, standing: Standing, summary: str) -> bool:
+    async def _start(self, incident: str, standing: Standing) -> bool:
+        category = standing.category.replace("_", " ")
+        summary = f"P{standing.priority} {category}: {standing.subject}"
         try:
             await self._link.start_incident(incident, standing, summary)
         except Exception as error:  # noqa: BLE001 - Temporal is away: the nudger starts it later
@@ -146,7 +153,7 @@ class Drain:
             return False
         return True
 
-    def _open(self, row: Mapping[str, Any]) -> tuple[list[Alert] | None, str]:
+    def _open(self, row: Row) -> tuple[list[Alert] | None, str]:
         """A delivery's alerts, or None and why it can never be used."""
         name = row["source"]
         source = self._sources.get(name)
@@ -158,6 +165,8 @@ class Drain:
         except (Malformed, StateError) as error:
             return None, str(error)
         except Exception as error:  # noqa: BLE001 - a poisoned delivery must not stop the others
-            log.error("normaliser_failed", source=name, delivery=row["id"], error=type(error).__name__)
+            log.error(
+                "normaliser_failed", source=name, delivery=row["id"], error=type(error).__name__
+            )
             return None, f"{source.kind}: {type(error).__name__} while reading it: {error}"
         return list(normalised.alerts), "; ".join(normalised.faults)

@@ -1,23 +1,32 @@
 """One alert: dismissed, joined to an open incident, or opening one."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
 
-from responder.audit import Entry, append
-from responder.incident import Alert, Indicators, Priority
+from responder.audit import Entry
+from responder.incident import Alert, Frozen, Indicators, Priority
 from responder.policy.judge import Policy
 from responder.policy.sla import Clock
-from responder.standing.clocks import start_clocks
-from responder.standing.runs import answering
+from responder.standing.clocks import first_strike, start_clocks
+from responder.standing.runs import answering, run_start, start_run
+from responder.standing.stand import standing_of
 from responder.store import Transaction
-from responder.store.rows import insert_new, next_number
+from responder.store.rows import Row, insert_new, next_number
 from responder.store.tables import alerts, clocks, incidents
 from responder.triage import Assessment, Triage, assess
 from responder.verbs.context import Kinds
 from responder.verbs.telling import tell
+from responder.workflows.wire import RunStart, Standing
+
+
+class Taken(Frozen):
+    """What came of an alert: the incident it opened, if it did, and what the audit should say."""
+
+    incident: str | None = None
+    standing: Standing | None = None
+    entries: tuple[Entry, ...] = ()
 
 
 class Openings:
@@ -29,78 +38,121 @@ class Openings:
         self._policy = policy
 
     async def take(
-        self,
-        tx: Transaction,
-        delivery: Mapping[str, Any],
-        alert: Alert,
-        now: datetime,
-        opened: dict[str, str],
-        kind: str,
-    ) -> None:
-        """Write down *alert* and what follows from it; a new incident's number goes into *opened*."""
+        self, tx: Transaction, delivery: Row, alert: Alert, now: datetime, kind: str
+    ) -> Taken:
+        """Write down *alert* and what follows from it; the caller appends the entries to the audit."""
         key = f"{alert.source}:{alert.id}"
         row = {
-            "id": key, "delivery_id": delivery["id"], "source": alert.source,
-            "occurred": alert.occurred, "received": delivery["received"],
-            "facts": alert.model_dump(mode="json"), "state": "waiting", "said": "",
+            "id": key,
+            "delivery_id": delivery["id"],
+            "source": alert.source,
+            "occurred": alert.occurred,
+            "received": delivery["received"],
+            "facts": alert.model_dump(mode="json"),
+            "state": "waiting",
+            "said": "",
         }
         if not await insert_new(tx, alerts, row):
-            return
+            return Taken()
         await next_number(tx, "alerts")
         assessment = assess(alert, self._triage, kind)
         if assessment.dismissed is not None:
             await _mark(tx, key, "dismissed", None, assessment.dismissed)
             entry = Entry(
-                kind="dismissed", actor=alert.source, subject=key, data={"why": assessment.dismissed}
+                kind="dismissed",
+                actor=alert.source,
+                subject=key,
+                data={"why": assessment.dismissed},
             )
-            await append(tx, now, entry)
-            return
+            return Taken(entries=(entry,))
         open_key = f"{assessment.category}|{assessment.subject}"
         query = select(incidents).where(incidents.c.open_key == open_key).with_for_update()
         incident = (await tx.execute(query)).mappings().one_or_none()
+        taken = Taken()
         if incident is None:
-            number = await self._open(tx, alert, assessment, open_key, delivery["received"])
-            opened[number] = (
-                f"{assessment.priority} {assessment.category.replace('_', ' ')}: {assessment.subject}"
-            )
-            await _mark(tx, key, "started", number)
+            taken = await self._open(tx, alert, assessment, open_key, delivery["received"], now)
+            number = taken.incident
         else:
             number = incident["id"]
             await self._join(tx, incident, alert, assessment)
-            await _mark(tx, key, "merged", number)
+        await _mark(tx, key, "merged" if incident is not None else "started", number)
         entry = Entry(
-            kind="received", actor=alert.source, subject=key, incident=number,
+            kind="received",
+            actor=alert.source,
+            subject=key,
+            incident=number,
             data={"title": alert.title, "severity": alert.severity, "joined": incident is not None},
         )
-        await append(tx, now, entry)
+        return Taken(
+            incident=taken.incident, standing=taken.standing, entries=(entry, *taken.entries)
+        )
 
     async def _open(
-        self, tx: Transaction, alert: Alert, assessment: Assessment, open_key: str, at: datetime
-    ) -> str:
+        self,
+        tx: Transaction,
+        alert: Alert,
+        assessment: Assessment,
+        open_key: str,
+        at: datetime,
+        now: datetime,
+    ) -> Taken:
+        """
+        A new incident with its clocks and its first run, and where it stands.
+
+        What `stand` would find is known here without reading it back: half the statements, on the
+        way that decides how soon an attacker is blocked.
+        """
         number = await next_number(tx, f"incidents-{at:%Y}")
         incident = f"INC-{at:%Y}-{number:04d}"
         row = {
-            "id": incident, "open_key": open_key, "title": alert.title,
-            "priority": assessment.priority, "category": assessment.category,
-            "subject": assessment.subject, "began": alert.occurred, "opened": at,
-            "indicators": alert.indicators.model_dump(mode="json"), "revision": 1,
-            "seen_revision": 0, "status": "responding", "breached": False,
+            "id": incident,
+            "open_key": open_key,
+            "title": alert.title,
+            "priority": assessment.priority,
+            "category": assessment.category,
+            "subject": assessment.subject,
+            "began": alert.occurred,
+            "opened": at,
+            "indicators": alert.indicators.model_dump(mode="json"),
+            "revision": 1,
+            "seen_revision": 0,
+            "status": "responding",
+            "breached": False,
         }
         await insert_new(tx, incidents, row)
         playbook = answering(self._kinds, assessment.category, assessment.priority)
         within = playbook.contain_within if playbook else None
-        await start_clocks(tx, incident, self._policy.sla[assessment.priority], at, within)
+        targets = self._policy.sla[assessment.priority]
+        await start_clocks(tx, incident, targets, at, within)
         await tell(
-            tx, at, key=f"opened/{incident}", audience="security", incident=incident,
+            tx,
+            at,
+            key=f"opened/{incident}",
+            audience="security",
+            incident=incident,
             loud=assessment.priority is Priority.P1,
             subject=f"{assessment.priority} {incident}: {alert.title}",
             body=f"{assessment.category.replace('_', ' ')} about {assessment.subject}, said by "
             f"{alert.source}\n\nTake it: responder incidents ack {incident}",
         )
-        return incident
+        opened = await start_run(tx, self._kinds, row, alert.indicators, 1, now)
+        runs: tuple[RunStart, ...] = ()
+        if playbook is not None and opened.run is not None:
+            runs = (run_start(row, opened.run, playbook.__name__, alert.indicators),)
+        upcoming = first_strike(targets, at, within)
+        standing = standing_of(
+            row | {"closed": None},
+            "responding" if runs else "unanswered",
+            due=at + min(targets.acknowledge, targets.contain, within or targets.contain),
+            runs=runs,
+            upcoming=upcoming,
+            text=f"# {assessment.priority} · {incident}\n\n**responding** · {upcoming.summary}",
+        )
+        entries = () if opened.entry is None else (opened.entry,)
+        return Taken(incident=incident, standing=standing, entries=entries)
 
     async def _join(
-        self, tx: Transaction, incident: Mapping[str, Any], alert: Alert, assessment: Assessment
+        self, tx: Transaction, incident: Row, alert: Alert, assessment: Assessment
     ) -> None:
         """More about an open incident; what is new in it reaches its workflow by the nudger."""
         known = Indicators.model_validate(incident["indicators"])

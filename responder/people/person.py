@@ -56,7 +56,9 @@ class Person(Frozen):
     name: Name = Field(description="The principal's unique name, such as `ana`.")
     roles: tuple[Role, ...] = Field(default=(Role.VIEWER,), description="What they may do.")
     teams: tuple[Name, ...] = Field(default=(), description="Where escalations find them.")
-    email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="Where mail reaches them.")
+    email: str | None = Field(
+        default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="Where mail reaches them."
+    )
     active: bool = Field(default=True, description="False ends every right at once.")
 
     def may(self, permission: Permission) -> bool:

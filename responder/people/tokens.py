@@ -22,7 +22,12 @@ async def issue(store: Store, principal: str, lifetime: timedelta = LIFETIME) ->
     token = _PREFIX + secrets.token_urlsafe(32)
     now = store.now()
     async with store.transaction() as tx:
-        row = {"digest": _digest(token), "principal": principal, "made": now, "expires": now + lifetime}
+        row = {
+            "digest": _digest(token),
+            "principal": principal,
+            "made": now,
+            "expires": now + lifetime,
+        }
         await tx.execute(insert(tokens).values(row))
     return token
 
@@ -32,7 +37,9 @@ async def holder(store: Store, token: str) -> str | None:
     if not token.startswith(_PREFIX):
         return None
     async with store.reading() as tx:
-        row = (await tx.execute(select(tokens).where(tokens.c.digest == _digest(token)))).one_or_none()
+        row = (
+            await tx.execute(select(tokens).where(tokens.c.digest == _digest(token)))
+        ).one_or_none()
     if row is None or row.revoked is not None or row.expires <= store.now():
         return None
     return str(row.principal)

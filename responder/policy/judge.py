@@ -6,8 +6,8 @@ from ipaddress import IPv4Network
 
 from pydantic import Field
 
-from responder.incident import Frozen, Indicators, Name, Network, Priority
 from responder.digest import digest_of, material
+from responder.incident import Frozen, Indicators, Name, Network, Priority
 from responder.policy.networks import INTERNAL, Protected, overlap, protection
 from responder.policy.sla import MATRIX, Targets
 from responder.policy.tiers import Ruling, Tier, TierRules
@@ -31,12 +31,15 @@ class Policy(Frozen):
         default={"Block": 100, "Isolate": 5},
         description="How many changes of an action may begin in one hour, over all incidents.",
     )
-    approve_within: dict[Priority, timedelta] = {
-        Priority.P1: timedelta(minutes=15),
-        Priority.P2: timedelta(minutes=30),
-        Priority.P3: timedelta(hours=4),
-        Priority.P4: timedelta(hours=24),
-    }
+    approve_within: dict[Priority, timedelta] = Field(
+        default={
+            Priority.P1: timedelta(minutes=15),
+            Priority.P2: timedelta(minutes=30),
+            Priority.P3: timedelta(hours=4),
+            Priority.P4: timedelta(hours=24),
+        },
+        description="How long an ask waits for people before it expires and is escalated.",
+    )
     execute_within: timedelta = Field(
         default=timedelta(minutes=15),
         description="How long after the last approval the first effect may begin.",

@@ -7,6 +7,7 @@ IPv4 addresses have several IPv6 spellings, and Python calls some of them global
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from pydantic import Field
@@ -88,25 +89,34 @@ def _inside(network: IPv6Network) -> tuple[tuple[int, int], ...]:
     """The IPv4 networks that an IPv6 network carries inside, as (address, prefix length)."""
     start, length = int(network.network_address), network.prefixlen
     found: list[tuple[int, int]] = []
-    if length >= 96 and start >> 32 in _LAST_32 and start > 1:  # noqa: PLR2004 - each is a /96
+    plain = length == 128 and start <= 1  # noqa: PLR2004 - `::` and `::1` mean themselves
+    if length >= 96 and start >> 32 in _LAST_32 and not plain:  # noqa: PLR2004 - each is a /96
         found.append((start & 0xFFFFFFFF, length - 96))
-    if 16 <= length and start >> 112 == _6TO4 >> 112:  # noqa: PLR2004 - 6to4 is 2002::/16
+    if length >= 16 and start >> 112 == _6TO4 >> 112:  # noqa: PLR2004 - 6to4 is 2002::/16
         found.append((start >> 80 & 0xFFFFFFFF, min(length - 16, 32)))
     if network.overlaps(_TEREDO):  # a client's address is inverted, and in the last 32 bits
         found.append((start & 0xFFFFFFFF ^ 0xFFFFFFFF, max(length - 96, 0)))
-    return tuple((address & (0xFFFFFFFF << 32 - bits) & 0xFFFFFFFF, bits) for address, bits in found)
+    return tuple(
+        (address & (0xFFFFFFFF << 32 - bits) & 0xFFFFFFFF, bits) for address, bits in found
+    )
+
+
+@lru_cache(maxsize=4096)
+def _ranges(network: Network) -> tuple[tuple[int, int, int], ...]:
+    """Every spelling as (IP version, first address, last address): quick to compare, and often."""
+    return tuple(
+        (one.version, int(one.network_address), int(one.broadcast_address))
+        for one in spellings(network)
+    )
 
 
 def overlap(one: Network, other: Network) -> bool:
     """Whether the two share an address, in any spelling of either."""
-    return any(_same_version_overlap(a, b) for a in spellings(one) for b in spellings(other))
-
-
-def _same_version_overlap(one: Network, other: Network) -> bool:
-    match one, other:
-        case (IPv4Network(), IPv4Network()) | (IPv6Network(), IPv6Network()):
-            return one.overlaps(other)  # type: ignore[arg-type]
-    return False
+    return any(
+        version == other_version and first <= other_last and other_first <= last
+        for version, first, last in _ranges(one)
+        for other_version, other_first, other_last in _ranges(other)
+    )
 
 
 def protection(network: Network, protected: Iterable[Protected]) -> str | None:

@@ -1,18 +1,15 @@
 """The board that responders read in Temporal's UI: Markdown, one screen, from the store's rows."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import select
 
 from responder.incident import Indicators
-from responder.store.database import Transaction
-from responder.store.tables import asks, clocks, holds, resources, steps
+from responder.standing.facts import Facts
+from responder.store.rows import Row
 
 
-async def board(tx: Transaction, incident: Mapping[str, Any], status: str, now: datetime) -> str:
+def board(facts: Facts, status: str, now: datetime) -> str:
     """State, clocks, plans, leases and the next step of one incident."""
+    incident = facts.incident
     seen = Indicators.model_validate(incident["indicators"])
     about = ", ".join([*map(str, seen.networks), *seen.hosts, *seen.accounts]) or "nothing named"
     lines = [
@@ -23,40 +20,33 @@ async def board(tx: Transaction, incident: Mapping[str, Any], status: str, now: 
         "| clock | due (UTC) | state |",
         "|---|---|---|",
     ]
-    query = select(clocks).where(clocks.c.incident == incident["id"]).order_by(clocks.c.due)
-    for row in (await tx.execute(query)).mappings():
-        lines.append(f"| {row['clock']} | {row['due']:%Y-%m-%d %H:%M:%S} | {_clock(row, now)} |")
-    query = select(steps).where(steps.c.key.like(f"{incident['id']}/%")).order_by(steps.c.planned)
-    plans = (await tx.execute(query)).mappings().all()
-    if plans:
+    lines += [
+        f"| {row['clock']} | {row['due']:%Y-%m-%d %H:%M:%S} | {_clock(row, now)} |"
+        for row in facts.clocks
+    ]
+    if facts.steps:
         lines += ["", "| plan | tier | state |", "|---|---|---|"]
-        for row in plans:
-            plan = row["plan"]
-            what = "; ".join(change["summary"] for change in plan["changes"])
-            lines.append(f"| {_plain(what)} | {plan['tier']} | {row['state']} {_plain(row['said'])} |")
-    query = (
-        select(holds, resources.c.outcome, resources.c.state, resources.c.said)
-        .join(resources, resources.c.name == holds.c.resource)
-        .where(holds.c.incident == incident["id"])
-        .order_by(holds.c.taken)
-    )
-    held = (await tx.execute(query)).mappings().all()
-    if held:
+    for row in facts.steps:
+        plan = row["plan"]
+        what = "; ".join(change["summary"] for change in plan["changes"])
+        lines.append(f"| {_plain(what)} | {plan['tier']} | {row['state']} {_plain(row['said'])} |")
+    if facts.holds:
         lines += ["", "| lease | until (UTC) | state |", "|---|---|---|"]
-        for row in held:
-            until = f"{row['until']:%Y-%m-%d %H:%M:%S}" if row["until"] else "ended by a person"
-            state = f"ended by {row['ended_by']}" if row["ended"] else f"{row['outcome']} {row['said']}"
-            lines.append(f"| {_plain(row['resource'])} | {until} | {_plain(state)} |")
-    query = select(asks).where(asks.c.incident == incident["id"], asks.c.state == "open")
-    waiting = (await tx.execute(query)).mappings().all()
-    following = [f"`responder approvals show {ask['id']}`" for ask in waiting]
+    for row in facts.holds:
+        until = f"{row['until']:%Y-%m-%d %H:%M:%S}" if row["until"] else "ended by a person"
+        state = f"ended by {row['ended_by']}" if row["ended"] else f"{row['outcome']} {row['said']}"
+        lines.append(f"| {_plain(row['resource'])} | {until} | {_plain(state)} |")
+    following = [f"`responder approvals show {ask['id']}`" for ask in facts.open_asks]
     if incident["acknowledged"] is None:
         following.append(f"`responder incidents ack {incident['id']}`")
-    lines += ["", "**Next** " + (" · ".join(following) or f"`responder incidents show {incident['id']}`")]
+    lines += [
+        "",
+        "**Next** " + (" · ".join(following) or f"`responder incidents show {incident['id']}`"),
+    ]
     return "\n".join(lines)
 
 
-def _clock(row: Mapping[str, Any], now: datetime) -> str:
+def _clock(row: Row, now: datetime) -> str:
     if row["met"] is not None:
         late = row["met"] > row["due"]
         return f"met {row['met']:%H:%M:%S}" + (" **late**" if late else "")

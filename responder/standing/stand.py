@@ -1,10 +1,9 @@
 """One look at an incident: strike what is due, judge containment, and say what should go on."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from responder.audit import Entry, append
 from responder.incident import Priority
@@ -13,136 +12,131 @@ from responder.policy.judge import Policy
 from responder.policy.sla import Clock
 from responder.standing.board import board
 from responder.standing.clocks import Next, meet, strike
-from responder.standing.runs import count_runs, open_run, open_runs
+from responder.standing.facts import Facts, load
+from responder.standing.runs import open_run, run_starts
 from responder.store.database import Transaction
-from responder.store.tables import asks, clocks, holds, incidents, resources, runs, steps
+from responder.store.rows import Row
+from responder.store.tables import incidents
 from responder.verbs.context import Kinds
 from responder.verbs.doing import expire
 from responder.verbs.telling import tell
-from responder.workflows.wire import Standing
+from responder.workflows.wire import RunStart, Standing
 
 
 async def stand(
     tx: Transaction, kinds: Kinds, policy: Policy, incident_id: str, now: datetime
 ) -> Standing | None:
     """Where the incident stands, after everything that was due has been done; None if unknown."""
-    query = select(incidents).where(incidents.c.id == incident_id).with_for_update()
-    incident = (await tx.execute(query)).mappings().one_or_none()
-    if incident is None:
+    facts = await load(tx, incident_id)
+    if facts is None:
         return None
-    if incident["closed"] is not None:
-        await _seen(tx, incident, incident["status"])
-        return _standing(incident, incident["status"], None, (), None, "", "")
-    wait = await open_run(tx, kinds, incident, now)
-    overdue = select(asks).where(
-        asks.c.incident == incident_id, asks.c.state == "open", asks.c.expires <= now
-    )
-    for ask in (await tx.execute(overdue)).mappings().all():
+    if facts.incident["closed"] is not None:
+        await _seen(tx, facts.incident, facts.incident["status"])
+        return standing_of(facts.incident, facts.incident["status"])
+    opened = await open_run(tx, kinds, facts.incident, facts.runs, now)
+    expired = [a for a in facts.open_asks if a["expires"] <= now]
+    for ask in expired:
         await expire(tx, ask, now)
-    status = await _status(tx, incident, now)
-    incident = (await tx.execute(query)).mappings().one()
-    targets = policy.sla[Priority(incident["priority"])]
-    upcoming = await strike(tx, incident, targets, now)
-    incident = (await tx.execute(query)).mappings().one()
-    if wait is not None and (upcoming is None or wait < upcoming.at):
-        upcoming = Next(at=wait, summary="a run on the new indicators")
-    await _seen(tx, incident, status)
-    due = (
-        await tx.execute(
-            select(clocks.c.due)
-            .where(clocks.c.incident == incident_id, clocks.c.met.is_(None))
-            .order_by(clocks.c.due)
-            .limit(1)
-        )
-    ).scalar_one_or_none()
-    waiting = "approvers" if status == "waiting for approval" else ""
-    text = await board(tx, incident, status, now)
-    return _standing(
-        incident, status, due, await open_runs(tx, incident), upcoming, waiting, text
+    if opened.run is not None or expired:
+        facts = await load(tx, incident_id) or facts
+    status = judged(facts)
+    contained = status == "contained" and facts.incident["contained"] is None
+    if contained:
+        await _contain(tx, facts.incident, now)
+    elif status in ("partly contained", "NOT CONTAINED"):
+        await _say_partial(tx, facts, now)
+    targets = policy.sla[Priority(facts.incident["priority"])]
+    struck, upcoming = await strike(tx, facts, targets, now)
+    if contained or struck:
+        facts = await load(tx, incident_id) or facts
+    if opened.again is not None and (upcoming is None or opened.again < upcoming.at):
+        upcoming = Next(at=opened.again, summary="a run on the new indicators")
+    await _seen(tx, facts.incident, status)
+    return standing_of(
+        facts.incident,
+        status,
+        due=min((c["due"] for c in facts.clocks if c["met"] is None), default=None),
+        runs=run_starts(facts.incident, facts.runs),
+        upcoming=upcoming,
+        waiting="approvers" if facts.open_asks else "",
+        text=board(facts, status, now),
     )
 
 
-async def _seen(tx: Transaction, incident: Mapping[str, Any], status: str) -> None:
-    await tx.execute(
-        update(incidents)
-        .where(incidents.c.id == incident["id"])
-        .values(seen_revision=incident["revision"], status=status)
-    )
-
-
-async def _status(tx: Transaction, incident: Mapping[str, Any], now: datetime) -> str:
+def judged(facts: Facts) -> str:
     """The incident's state in words, from rows alone; containment is judged here and nowhere else."""
-    query = select(asks.c.id).where(asks.c.incident == incident["id"], asks.c.state == "open")
-    if (await tx.execute(query.limit(1))).first() is not None:
+    if facts.open_asks:
         return "waiting for approval"
-    held = (
-        await tx.execute(
-            select(resources.c.outcome, resources.c.name)
-            .join(holds, holds.c.resource == resources.c.name)
-            .where(holds.c.incident == incident["id"], holds.c.ended.is_(None), resources.c.state == "held")
-        )
-    ).all()
-    good = [row for row in held if row.outcome == Outcome.VERIFIED]
-    all_runs = (await tx.execute(select(runs).where(runs.c.incident == incident["id"]))).all()
-    if not all_runs:
+    if not facts.runs:
         return "unanswered"
-    claims = all(run.contained is not None for run in all_runs)
-    query = select(steps.c.key).join(runs, runs.c.id == steps.c.run)
-    query = query.where(runs.c.incident == incident["id"], steps.c.state == "done", steps.c.said != "")
-    refused = (await tx.execute(query.limit(1))).first() is not None
-    if len(good) < len(held):
-        pending = all(row.outcome == Outcome.PENDING for row in held if row.outcome != Outcome.VERIFIED)
-        if pending:
+    held = facts.held
+    good = [hold for hold in held if hold["outcome"] == Outcome.VERIFIED]
+    bad = [hold for hold in held if hold["outcome"] != Outcome.VERIFIED]
+    if bad:
+        if all(hold["outcome"] == Outcome.PENDING for hold in bad):
             return "responding"
-        await _say_partial(tx, incident, good, [row for row in held if row not in good], now)
         return "partly contained" if good else "NOT CONTAINED"
-    if refused:
+    if any(step["state"] == "done" and step["said"] for step in facts.steps):
         return "partly contained" if good else "NOT CONTAINED"
-    if claims:
-        if incident["contained"] is None:
-            await _contain(tx, incident, now)
+    if all(run["contained"] is not None for run in facts.runs):
         return "contained"
-    if any(run.state == "failed" for run in all_runs):
+    if any(run["state"] == "failed" for run in facts.runs):
         return "NOT CONTAINED"
     return "responding"
 
 
-async def _contain(tx: Transaction, incident: Mapping[str, Any], now: datetime) -> None:
-    await tx.execute(update(incidents).where(incidents.c.id == incident["id"]).values(contained=now))
+async def _seen(tx: Transaction, incident: Row, status: str) -> None:
+    this = update(incidents).where(incidents.c.id == incident["id"])
+    await tx.execute(this.values(seen_revision=incident["revision"], status=status))
+
+
+async def _contain(tx: Transaction, incident: Row, now: datetime) -> None:
+    await tx.execute(
+        update(incidents).where(incidents.c.id == incident["id"]).values(contained=now)
+    )
     await meet(tx, incident["id"], Clock.CONTAIN, now)
     entry = Entry(
-        kind="contained", actor="runner", subject=incident["id"], incident=incident["id"],
+        kind="contained",
+        actor="runner",
+        subject=incident["id"],
+        incident=incident["id"],
         data={"after_seconds": (now - incident["opened"]).total_seconds()},
     )
     await append(tx, now, entry)
 
 
-async def _say_partial(
-    tx: Transaction,
-    incident: Mapping[str, Any],
-    good: list[Any],
-    bad: list[Any],
-    now: datetime,
-) -> None:
-    names = ", ".join(sorted(f"{row.name} ({row.outcome})" for row in bad))
+async def _say_partial(tx: Transaction, facts: Facts, now: datetime) -> None:
+    """Tell people, once for each set of points, what is not contained."""
+    incident = facts.incident
+    bad = [h for h in facts.held if h["outcome"] not in (Outcome.VERIFIED, Outcome.PENDING)]
+    if not bad:
+        return  # a refusal or a failed run, which have been told already
+    names = ", ".join(sorted(f"{hold['resource']} ({hold['outcome']})" for hold in bad))
+    some = len(bad) < len(facts.held)
     await tell(
-        tx, now, key=f"partial/{incident['id']}/{await count_runs(tx, incident['id'])}/{names}"[:390],
-        audience="security", incident=incident["id"], loud=True,
+        tx,
+        now,
+        key=f"partial/{incident['id']}/{len(facts.runs)}/{names}"[:390],
+        audience="security",
+        incident=incident["id"],
+        loud=True,
         subject=f"{incident['priority']} {incident['id']}: "
-        + ("only partly contained" if good else "NOT CONTAINED"),
+        + ("only partly contained" if some else "NOT CONTAINED"),
         body=f"Not verified: {names}. These are tried again until they are, or the hold ends.",
     )
 
 
-def _standing(
-    incident: Mapping[str, Any],
+def standing_of(
+    incident: Row,
     status: str,
-    due: datetime | None,
-    open_now: tuple[Any, ...],
-    upcoming: Next | None,
-    waiting: str,
-    text: str,
+    *,
+    due: datetime | None = None,
+    runs: Sequence[RunStart] = (),
+    upcoming: Next | None = None,
+    waiting: str = "",
+    text: str = "",
 ) -> Standing:
+    """A standing in the form that travels."""
     return Standing(
         revision=incident["revision"],
         priority=Priority(incident["priority"]).rank,
@@ -153,7 +147,7 @@ def _standing(
         sla_due=due,
         sla_breached=incident["breached"],
         closed=incident["closed"] is not None,
-        runs=open_now,
+        runs=tuple(runs),
         next_strike=None if upcoming is None else upcoming.at,
         next_strike_summary="" if upcoming is None else upcoming.summary,
         board=text,

@@ -71,9 +71,8 @@ class Store:
                 await connection.execute(_TAKE_TURNS)
                 yield connection
             return
-        async with self._writing, self._engine.connect() as connection:
-            async with connection.begin():
-                yield connection
+        async with self._writing, self._engine.connect() as connection, connection.begin():
+            yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:

@@ -20,7 +20,9 @@ async def check_schema(store: Store) -> None:
     if found == HEAD:
         return
     if found is None:
-        raise StateError("the database has no tables yet; run `responder serve` or `responder up` once")
+        raise StateError(
+            "the database has no tables yet; run `responder serve` or `responder up` once"
+        )
     raise StateError(_mismatch(found))
 
 

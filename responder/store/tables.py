@@ -1,7 +1,6 @@
 """Every table. Times are UTC, kept as whole microseconds so that both databases agree."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -38,7 +37,7 @@ class Moment(TypeDecorator[datetime]):
             raise ValueError(f"{value!r} has no time zone; a stored time must be UTC")
         return (value - _EPOCH) // timedelta(microseconds=1)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else _EPOCH + timedelta(microseconds=int(value))
 
 

@@ -22,7 +22,13 @@ from responder.verbs.telling import tell
 
 
 async def take(
-    tx: Transaction, run: Run, key: str, plan: Plan, seen: Sequence[Seen], now: datetime
+    tx: Transaction,
+    run: Run,
+    key: str,
+    plan: Plan,
+    seen: Sequence[Seen],
+    now: datetime,
+    *before: Entry,
 ) -> str | None:
     """
     Write down the intent, every hold, and what each resource held before its first hold.
@@ -55,11 +61,17 @@ async def take(
         update(steps).where(steps.c.key == key).values(state="carrying", begun=now, said="")
     )
     entry = Entry(
-        kind="intent", actor=run.id, subject=key, incident=run.incident.id,
-        data={"digest": plan.digest, "do": [change.summary for change in plan.changes],
-              "at": sorted({point for one in seen for point in one.resources})},
+        kind="intent",
+        actor=run.id,
+        subject=key,
+        incident=run.incident.id,
+        data={
+            "digest": plan.digest,
+            "do": [change.summary for change in plan.changes],
+            "at": sorted({point for one in seen for point in one.resources}),
+        },
     )
-    await append(tx, now, entry)
+    await append(tx, now, *before, entry)
     return None
 
 
@@ -138,26 +150,38 @@ async def drift(tx: Transaction, plan: Plan, seen: Sequence[Seen]) -> str | None
 
 
 async def finish(
-    context: Context, run: Run, key: str, fresh: Mapping[str, Found[Any]] | None = None
+    context: Context, key: str, fresh: Mapping[str, Found[Any]] | None = None
 ) -> tuple[Receipt, ...]:
     """Bring every point of a step to what is held there, and say how each of them stands."""
     async with context.store.reading() as tx:
         step = (await tx.execute(select(steps).where(steps.c.key == key))).mappings().one()
-        held = (await tx.execute(select(holds).where(holds.c.step == key).order_by(holds.c.id))).mappings().all()
+        held = (
+            (await tx.execute(select(holds).where(holds.c.step == key).order_by(holds.c.id)))
+            .mappings()
+            .all()
+        )
     plan = Plan.model_validate(step["plan"])
     names = list(dict.fromkeys(row["resource"] for row in held))
     if step["state"] == "carrying":
         fresh = fresh or {}
-        await asyncio.gather(*(enforce(context, name, fresh.get(name), patient=True) for name in names))
+        await asyncio.gather(
+            *(enforce(context, name, fresh.get(name), patient=True) for name in names)
+        )
     async with context.store.reading() as tx:
-        rows = (await tx.execute(select(resources).where(resources.c.name.in_(names)))).mappings().all()
+        rows = (
+            (await tx.execute(select(resources).where(resources.c.name.in_(names))))
+            .mappings()
+            .all()
+        )
         query = select(holds).where(holds.c.step == key).order_by(holds.c.id)
         held = (await tx.execute(query)).mappings().all()
     by_name = {row["name"]: row for row in rows}
     if step["state"] == "carrying":  # done only with its leases running: else a retry asks again
         await asyncio.gather(
             *(
-                context.temporal.lease(name, by_name[name]["until"], new=by_name[name]["attempts"] <= 1)
+                context.temporal.lease(
+                    name, by_name[name]["until"], new=by_name[name]["attempts"] <= 1
+                )
                 for name in names
             )
         )
@@ -176,19 +200,24 @@ async def _done(context: Context, key: str, plan: Plan) -> None:
         )
         if plan.refused:
             await tell(
-                tx, now, key=f"refused/{key}", audience="security", incident=plan.incident,
-                subject=f"{plan.incident}: a part was refused and not done", body=plan.refused,
+                tx,
+                now,
+                key=f"refused/{key}",
+                audience="security",
+                incident=plan.incident,
+                subject=f"{plan.incident}: a part was refused and not done",
+                body=plan.refused,
             )
 
 
 def _receipts(
     key: str,
     plan: Plan,
-    held: Sequence[Mapping[str, Any]],
-    by_name: Mapping[str, Mapping[str, Any]],
+    held: Sequence[Mapping[Any, Any]],
+    by_name: Mapping[str, Mapping[Any, Any]],
     now: datetime,
 ) -> tuple[Receipt, ...]:
-    by_action: dict[int, list[Mapping[str, Any]]] = {}
+    by_action: dict[int, list[Mapping[Any, Any]]] = {}
     for row in held:
         index = int(row["id"].removeprefix(f"{key}/").split("/", 1)[0])
         by_action.setdefault(index, []).append(row)
@@ -207,7 +236,7 @@ def _receipts(
     )
 
 
-def _point(hold: Mapping[str, Any], row: Mapping[str, Any], now: datetime) -> PointReceipt:
+def _point(hold: Mapping[Any, Any], row: Mapping[Any, Any], now: datetime) -> PointReceipt:
     outcome, said = Outcome(row["outcome"]), row["said"]
     if hold["ended"] is not None:  # what the row says since then is about the undo
         outcome, said = Outcome.FAILED, f"no longer held: ended by {hold['ended_by']}"

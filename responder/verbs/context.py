@@ -66,7 +66,9 @@ class Kinds:
         """The action that *request* asks for. Raises `Refused` for an unknown one or bad parameters."""
         kind = self.actions.get(request.kind)
         if kind is None:
-            raise Refused(f"{request.kind}: no such action; known: {', '.join(sorted(self.actions))}")
+            raise Refused(
+                f"{request.kind}: no such action; known: {', '.join(sorted(self.actions))}"
+            )
         try:
             return kind.model_validate(request.params)
         except ValueError as error:
@@ -76,7 +78,9 @@ class Kinds:
         """The lookup that *request* asks for."""
         kind = self.lookups.get(request.kind)
         if kind is None:
-            raise Refused(f"{request.kind}: no such lookup; known: {', '.join(sorted(self.lookups))}")
+            raise Refused(
+                f"{request.kind}: no such lookup; known: {', '.join(sorted(self.lookups))}"
+            )
         try:
             return kind.model_validate(request.params)
         except ValueError as error:
@@ -130,8 +134,8 @@ async def heartbeats() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
-            activity.heartbeat()
             await asyncio.sleep(_BEAT_SECONDS)
+            activity.heartbeat()
 
     beating = asyncio.create_task(beat())
     try:

@@ -43,6 +43,11 @@ class Doing:
             key = f"{run.id}/{batch.step}"
             step = await self._step(key)
             fresh: dict[str, Found[Any]] = {}
+            if len(batch.actions) > (most := context.policy().largest_batch):
+                raise Refused(
+                    f"{key}: expected at most {most} actions in one `do`, found {len(batch.actions)}; "
+                    "nothing was changed"
+                )
             if step is None:
                 # Reading changes nothing, so it need not wait for the server's word.
                 _, seen = await asyncio.gather(
@@ -64,15 +69,17 @@ class Doing:
                 case "asked":
                     if (waiting := await self._decided(key, step)) is not None:
                         return waiting
-            return Done(receipts=await carrying.finish(context, run, key, fresh))
+            return Done(receipts=await carrying.finish(context, key, fresh))
 
-    async def _step(self, key: str) -> Mapping[str, Any] | None:
+    async def _step(self, key: str) -> Mapping[Any, Any] | None:
         async with self._context.store.reading() as tx:
-            return (await tx.execute(select(steps).where(steps.c.key == key))).mappings().one_or_none()
+            return (
+                (await tx.execute(select(steps).where(steps.c.key == key))).mappings().one_or_none()
+            )
 
     async def _first(
         self, run: Run, key: str, batch: Batch, seen: list[planning.Seen]
-    ) -> tuple[Mapping[str, Any], dict[str, Found[Any]]]:
+    ) -> tuple[Mapping[Any, Any], dict[str, Found[Any]]]:
         """Plan, and in one transaction write down the plan, the ruling and what follows from it."""
         context = self._context
         for _ in range(_LIFTING_LOOKS):
@@ -98,34 +105,60 @@ class Doing:
         return step, planning.readings(seen)
 
     async def _rule(
-        self, tx: Transaction, run: Run, key: str, plan: Plan, seen: list[planning.Seen], now: datetime
+        self,
+        tx: Transaction,
+        run: Run,
+        key: str,
+        plan: Plan,
+        seen: list[planning.Seen],
+        now: datetime,
     ) -> str | None:
         """Write down what the ruling means; returns a resource that must be waited for, if any."""
         entry = Entry(
-            kind="planned", actor=run.id, subject=key, incident=run.incident.id,
-            data={"digest": plan.digest, "ruling": plan.ruling, "tier": plan.tier,
-                  "reason": plan.reason, "plan": plan.summary},
+            kind="planned",
+            actor=run.id,
+            subject=key,
+            incident=run.incident.id,
+            data={
+                "digest": plan.digest,
+                "ruling": plan.ruling,
+                "tier": plan.tier,
+                "reason": plan.reason,
+                "plan": plan.summary,
+            },
         )
-        await append(tx, now, entry)
         match plan.ruling:
             case Ruling.REFUSE:
+                await append(tx, now, entry)
                 await self._refuse(tx, run.incident.id, key, plan.reason, now)
             case Ruling.ASK:
+                await append(tx, now, entry)
                 await self._ask(tx, run, key, plan, now)
             case Ruling.ALLOW:
                 if said := await paused(tx):
                     await tx.rollback()
                     raise Unreachable(f"{key}: {said}; trying again")
-                return await carrying.take(tx, run, key, plan, seen, now)
+                return await carrying.take(tx, run, key, plan, seen, now, entry)
         return None
 
-    async def _refuse(self, tx: Transaction, incident: str, key: str, said: str, now: datetime) -> None:
-        await tx.execute(update(steps).where(steps.c.key == key).values(state="refused", said=said, finished=now))
-        entry = Entry(kind="refused", actor="policy", subject=key, incident=incident, data={"said": said})
+    async def _refuse(
+        self, tx: Transaction, incident: str, key: str, said: str, now: datetime
+    ) -> None:
+        await tx.execute(
+            update(steps).where(steps.c.key == key).values(state="refused", said=said, finished=now)
+        )
+        entry = Entry(
+            kind="refused", actor="policy", subject=key, incident=incident, data={"said": said}
+        )
         await append(tx, now, entry)
         await tell(
-            tx, now, key=f"refused/{key}", audience="security", incident=incident,
-            subject=f"{incident}: refused, nothing was changed", body=said,
+            tx,
+            now,
+            key=f"refused/{key}",
+            audience="security",
+            incident=incident,
+            subject=f"{incident}: refused, nothing was changed",
+            body=said,
         )
 
     async def _ask(self, tx: Transaction, run: Run, key: str, plan: Plan, now: datetime) -> None:
@@ -134,29 +167,50 @@ class Doing:
         ask = secrets.token_hex(8)
         await tx.execute(
             insert(asks).values(
-                id=ask, step=key, incident=run.incident.id, run=run.id, digest=plan.digest,
-                plan=plan.model_dump(mode="json"), tier=plan.tier,
+                id=ask,
+                step=key,
+                incident=run.incident.id,
+                run=run.id,
+                digest=plan.digest,
+                plan=plan.model_dump(mode="json"),
+                tier=plan.tier,
                 needs=policy.tiers.needs[plan.tier].model_dump(mode="json")
                 | ({"people": 1} if policy.tiers.needs[plan.tier].people == 0 else {}),
-                requester=f"playbook {run.playbook}", state="open", opened=now, expires=expires,
+                requester=f"playbook {run.playbook}",
+                state="open",
+                opened=now,
+                expires=expires,
                 delivered=False,
             )
         )
         await tx.execute(update(steps).where(steps.c.key == key).values(state="asked"))
         await bump(tx, run.incident.id)
         entry = Entry(
-            kind="asked", actor=run.id, subject=f"ask {ask}", incident=run.incident.id,
-            data={"step": key, "digest": plan.digest, "tier": plan.tier, "expires": expires.isoformat()},
+            kind="asked",
+            actor=run.id,
+            subject=f"ask {ask}",
+            incident=run.incident.id,
+            data={
+                "step": key,
+                "digest": plan.digest,
+                "tier": plan.tier,
+                "expires": expires.isoformat(),
+            },
         )
         await append(tx, now, entry)
         await tell(
-            tx, now, key=f"ask/{ask}", audience="approvers", incident=run.incident.id, loud=True,
+            tx,
+            now,
+            key=f"ask/{ask}",
+            audience="approvers",
+            incident=run.incident.id,
+            loud=True,
             subject=f"{run.incident.priority} {run.incident.id}: approve? {plan.summary}",
             body=f"Why: {plan.reason}\nTouches: {plan.blast}\nApprove by {expires:%H:%M:%S} UTC\n\n"
             f"    responder approvals show {ask}",
         )
 
-    async def _decided(self, key: str, step: Mapping[str, Any]) -> Done | None:
+    async def _decided(self, key: str, step: Mapping[Any, Any]) -> Done | None:
         """What to tell a run that is still waiting; None when its plan may be carried out."""
         context = self._context
         now = context.store.now()
@@ -169,11 +223,18 @@ class Doing:
                 await expire(tx, ask, now)
             if ask["state"] in ("open", "expired"):
                 return await self._not_done(tx, ask, key, "nobody decided in time", now)
-            rows = (await tx.execute(select(decisions).where(decisions.c.ask == ask["id"]))).mappings()
-            signed = [Signed(document=r["document"], signature=r["signature"], revoked=r["revoked"]) for r in rows]
+            rows = (
+                await tx.execute(select(decisions).where(decisions.c.ask == ask["id"]))
+            ).mappings()
+            signed = [
+                Signed(document=r["document"], signature=r["signature"], revoked=r["revoked"])
+                for r in rows
+            ]
             plan = Plan.model_validate(step["plan"])
             if plan.digest != step["digest"]:
-                return await self._not_done(tx, ask, key, "the plan was changed after it was made", now)
+                return await self._not_done(
+                    tx, ask, key, "the plan was changed after it was made", now
+                )
             said = context.judgement.objection(
                 ask, signed, digest=plan.digest, now=now, begun=step["begun"] is not None
             )
@@ -197,10 +258,16 @@ class Doing:
                     raise Unreachable(f"{key}: {said}; trying again")
                 if said := await carrying.drift(tx, plan, seen):
                     await tx.execute(
-                        update(steps).where(steps.c.key == key).values(state="drifted", said=said, finished=now)
+                        update(steps)
+                        .where(steps.c.key == key)
+                        .values(state="drifted", said=said, finished=now)
                     )
                     entry = Entry(
-                        kind="drifted", actor=run.id, subject=key, incident=run.incident.id, data={"said": said}
+                        kind="drifted",
+                        actor=run.id,
+                        subject=key,
+                        incident=run.incident.id,
+                        data={"said": said},
                     )
                     await append(tx, now, entry)
                     break
@@ -223,8 +290,12 @@ class Doing:
             action = context.kinds.action(change.request)
             cases.append(
                 Case(
-                    kind=change.request.kind, summary=change.summary, tier=action.tier,
-                    lasts=action.lasts, reversible=action.reversible, touches=action.touches(),
+                    kind=change.request.kind,
+                    summary=change.summary,
+                    tier=action.tier,
+                    lasts=action.lasts,
+                    reversible=action.reversible,
+                    touches=action.touches(),
                 )
             )
         row = (await tx.execute(select(incidents).where(incidents.c.id == plan.incident))).one()
@@ -241,7 +312,7 @@ class Doing:
         return None
 
     async def _not_done(
-        self, tx: Transaction, ask: Mapping[str, Any], key: str, said: str, now: datetime
+        self, tx: Transaction, ask: Mapping[Any, Any], key: str, said: str, now: datetime
     ) -> Done:
         said = f"ask {ask['id']}: {said}; nothing was changed"
         await self._refuse(tx, ask["incident"], key, said, now)
@@ -250,7 +321,7 @@ class Doing:
         raise Refused(said)
 
 
-async def expire(tx: Transaction, ask: Mapping[str, Any], now: datetime) -> bool:
+async def expire(tx: Transaction, ask: Mapping[Any, Any], now: datetime) -> bool:
     """Swap an open ask to expired; returns whether this call did, and then it is escalated."""
     swapped = await tx.execute(
         update(asks)
@@ -259,10 +330,17 @@ async def expire(tx: Transaction, ask: Mapping[str, Any], now: datetime) -> bool
     )
     if swapped.rowcount != 1:
         return False
-    entry = Entry(kind="expired", actor="clock", subject=f"ask {ask['id']}", incident=ask["incident"])
+    entry = Entry(
+        kind="expired", actor="clock", subject=f"ask {ask['id']}", incident=ask["incident"]
+    )
     await append(tx, now, entry)
     await tell(
-        tx, now, key=f"expired/{ask['id']}", audience="escalation", incident=ask["incident"], loud=True,
+        tx,
+        now,
+        key=f"expired/{ask['id']}",
+        audience="escalation",
+        incident=ask["incident"],
+        loud=True,
         subject=f"{ask['incident']}: nobody decided ask {ask['id']} in time; nothing was done",
         body="It was not approved by waiting. Decide what to do about the incident now.",
     )
@@ -272,7 +350,9 @@ async def expire(tx: Transaction, ask: Mapping[str, Any], now: datetime) -> bool
 
 async def paused(tx: Transaction) -> str | None:
     """Why nothing new may be done at the moment, if so."""
-    row = (await tx.execute(select(settings_now).where(settings_now.c.name == "paused"))).one_or_none()
+    row = (
+        await tx.execute(select(settings_now).where(settings_now.c.name == "paused"))
+    ).one_or_none()
     if row is None or not row.value.get("paused"):
         return None
     return f"the runner is paused by {row.value.get('by')}: {row.value.get('reason')}"
@@ -281,7 +361,9 @@ async def paused(tx: Transaction) -> str | None:
 async def bump(tx: Transaction, incident: str) -> None:
     """Note that something about *incident* changed, so that its workflow is made to look."""
     await tx.execute(
-        update(incidents).where(incidents.c.id == incident).values(revision=incidents.c.revision + 1)
+        update(incidents)
+        .where(incidents.c.id == incident)
+        .values(revision=incidents.c.revision + 1)
     )
 
 

@@ -48,8 +48,8 @@ class Wanted:
 class Held:
     """A resource with its row, its live holds and their actions."""
 
-    row: Mapping[str, Any]
-    live: Sequence[Mapping[str, Any]]
+    row: Mapping[Any, Any]
+    live: Sequence[Mapping[Any, Any]]
     actions: Sequence[Action[Any]]
 
     @property
@@ -73,7 +73,7 @@ class Held:
         return Wanted(state, None if None in ends else max(ends))
 
 
-async def live_holds(tx: Transaction, name: str, now: datetime) -> Sequence[Mapping[str, Any]]:
+async def live_holds(tx: Transaction, name: str, now: datetime) -> Sequence[Mapping[Any, Any]]:
     """The holds on a resource that have not ended, oldest first."""
     query = (
         select(holds)
@@ -89,7 +89,11 @@ async def live_holds(tx: Transaction, name: str, now: datetime) -> Sequence[Mapp
 
 async def load(context: Context, tx: Transaction, name: str) -> Held | None:
     """The resource *name* if it is held by anything that still lives."""
-    row = (await tx.execute(select(resources).where(resources.c.name == name))).mappings().one_or_none()
+    row = (
+        (await tx.execute(select(resources).where(resources.c.name == name)))
+        .mappings()
+        .one_or_none()
+    )
     if row is None or row["state"] != "held":
         return None
     live = await live_holds(tx, name, context.store.now())
@@ -167,7 +171,9 @@ async def _bring(
         if not stands(resource, found, wanted, held, now):
             wrote = True
             tag = held.live[-1]["incident"]
-            await resource.write(wanted.state, key=held.live[-1]["id"], until=wanted.kept_until, tag=tag)
+            await resource.write(
+                wanted.state, key=held.live[-1]["id"], until=wanted.kept_until, tag=tag
+            )
             found = await resource.read()
     except Unreachable as error:
         return Outcome.UNKNOWN, error.message, None, wrote
@@ -179,7 +185,9 @@ async def _bring(
     return Outcome.VERIFIED, "", wanted, wrote
 
 
-def stands(resource: Resource[Any], found: Found[Any], wanted: Wanted, held: Held, now: datetime) -> bool:
+def stands(
+    resource: Resource[Any], found: Found[Any], wanted: Wanted, held: Held, now: datetime
+) -> bool:
     """Whether what was found is what is wanted, and ends by itself when it should."""
     if found.state != wanted.state:
         return False
@@ -237,9 +245,17 @@ async def _note(
         return
     for incident in dict.fromkeys(hold["incident"] for hold in held.live):
         entry = Entry(
-            kind="outcome", actor="runner", subject=row["name"], incident=incident,
-            data={"outcome": outcome, "wrote": wrote, "said": said, "wanted": values.get("wanted"),
-                  "until": values["until"].isoformat() if values["until"] else None},
+            kind="outcome",
+            actor="runner",
+            subject=row["name"],
+            incident=incident,
+            data={
+                "outcome": outcome,
+                "wrote": wrote,
+                "said": said,
+                "wanted": values.get("wanted"),
+                "until": values["until"].isoformat() if values["until"] else None,
+            },
         )
         await append(tx, now, entry)
         if outcome != row["outcome"]:

@@ -25,8 +25,8 @@ _CLAIMED_BY_ANOTHER = timedelta(seconds=5)
 class _Claimed:
     """A resource that this worker alone undoes now."""
 
-    row: Mapping[str, Any]
-    last: Mapping[str, Any]
+    row: Mapping[Any, Any]
+    last: Mapping[Any, Any]
     incidents: tuple[str, ...]
 
 
@@ -80,8 +80,14 @@ async def _claim(context: Context, tx: Transaction, name: str, now: datetime) ->
         ends = [hold["until"] for hold in live]
         return Lifted(until=None if None in ends else max(ends))
     ended = (
-        await tx.execute(select(holds).where(holds.c.resource == name).order_by(holds.c.taken.desc()))
-    ).mappings().all()
+        (
+            await tx.execute(
+                select(holds).where(holds.c.resource == name).order_by(holds.c.taken.desc())
+            )
+        )
+        .mappings()
+        .all()
+    )
     open_now = tuple(hold for hold in ended if hold["ended"] is None)
     await tx.execute(
         update(holds)
@@ -103,7 +109,10 @@ async def _claim(context: Context, tx: Transaction, name: str, now: datetime) ->
         by = sorted({hold["ended_by"] or "time" for hold in ended})
         for incident in about:
             entry = Entry(
-                kind="undo", actor="lease", subject=name, incident=incident,
+                kind="undo",
+                actor="lease",
+                subject=name,
+                incident=incident,
                 data={"to": row["base"], "ended_by": list(by)},
             )
             await append(tx, now, entry)
@@ -133,22 +142,37 @@ async def _undo(context: Context, claimed: _Claimed) -> None:
             update(resources)
             .where(resources.c.name == row["name"], resources.c.claimed_by == context.worker)
             .values(
-                state="disputed" if said else "clear", said=said, outcome="verified", checked=now,
-                wanted=None, until=None, attempts=0, next_try=None,
+                state="disputed" if said else "clear",
+                said=said,
+                outcome="verified",
+                checked=now,
+                wanted=None,
+                until=None,
+                attempts=0,
+                next_try=None,
             )
         )
         if settled.rowcount != 1:
             raise Unreachable(f"{row['name']}: another worker took over its undo")
         for incident in claimed.incidents:
             entry = Entry(
-                kind="disputed" if said else "undone", actor="lease", subject=row["name"],
-                incident=incident, data={"said": said} if said else {"to": row["base"]},
+                kind="disputed" if said else "undone",
+                actor="lease",
+                subject=row["name"],
+                incident=incident,
+                data={"said": said} if said else {"to": row["base"]},
             )
             await append(tx, context.store.now(), entry)
             if said:
                 await tell(
-                    tx, now, key=f"disputed/{row['name']}/{now.isoformat()}", audience="security",
-                    incident=incident, loud=True, subject=f"{incident}: left alone {row['name']}", body=said,
+                    tx,
+                    now,
+                    key=f"disputed/{row['name']}/{now.isoformat()}",
+                    audience="security",
+                    incident=incident,
+                    loud=True,
+                    subject=f"{incident}: left alone {row['name']}",
+                    body=said,
                 )
             await tx.execute(
                 update(incidents)
@@ -158,7 +182,7 @@ async def _undo(context: Context, claimed: _Claimed) -> None:
 
 
 async def _fall_back(
-    action: Action[Any], resource: Resource[Any], row: Mapping[str, Any], now: datetime
+    action: Action[Any], resource: Resource[Any], row: Mapping[Any, Any], now: datetime
 ) -> str:
     """Bring the point to its base. Returns why not, if somebody else's change is there."""
     found: Found[Any] = await resource.read()
@@ -179,7 +203,9 @@ async def _fall_back(
         )
     await resource.write(base, key=f"undo/{row['name']}", until=expires, tag="")
     if (back := await resource.read()).state != base:
-        raise Unreachable(f"{row['name']}: undid to {base!r} but read back {back.state!r}; trying again")
+        raise Unreachable(
+            f"{row['name']}: undid to {base!r} but read back {back.state!r}; trying again"
+        )
     return ""
 
 
@@ -201,7 +227,12 @@ async def _unreached(context: Context, claimed: _Claimed, said: str) -> None:
         )
         for incident in claimed.incidents:
             await tell(
-                tx, now, key=f"unlifted/{claimed.row['name']}/{now:%Y%m%d%H}", audience="security",
-                incident=incident, loud=True, subject=f"{incident}: cannot undo {claimed.row['name']} yet",
+                tx,
+                now,
+                key=f"unlifted/{claimed.row['name']}/{now:%Y%m%d%H}",
+                audience="security",
+                incident=incident,
+                loud=True,
+                subject=f"{incident}: cannot undo {claimed.row['name']} yet",
                 body=f"{said}. It is tried again until it works.",
             )

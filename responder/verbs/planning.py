@@ -74,7 +74,7 @@ async def used_lately(tx: Transaction, now: datetime) -> dict[str, int]:
         .where(holds.c.taken > now - timedelta(hours=1))
         .group_by(holds.c.kind)
     )
-    return {kind: count for kind, count in (await tx.execute(query)).all()}
+    return dict((await tx.execute(query)).tuples().all())
 
 
 def draw(
@@ -141,9 +141,7 @@ def draw(
         changes=tuple(changes),
         touches=touches,
         blast=blast,
-        tier=max(
-            (c.tier for c in changes if c.ruling is ruling), key=lambda tier: Tier(tier).rank
-        ),
+        tier=max((c.tier for c in changes if c.ruling is ruling), key=lambda tier: Tier(tier).rank),
         ruling=ruling,
         reason="; ".join(
             f"{change.summary}: {change.reason}" for change in changes if change.ruling is ruling

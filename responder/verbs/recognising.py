@@ -99,14 +99,21 @@ async def _stranger(
     now = context.store.now()
     async with context.store.transaction() as tx:
         entry = Entry(
-            kind="forged", actor=workflow_id[:255] or "nobody", subject=workflow_id[:400] or "-",
+            kind="forged",
+            actor=workflow_id[:255] or "nobody",
+            subject=workflow_id[:400] or "-",
             incident=incident,
             data={"said": said},
         )
         await append(tx, now, entry)
         await tell(
-            tx, now, key=f"forged/{workflow_id}/{activity.info().workflow_run_id}", incident=incident,
-            audience="security", loud=True, subject=f"Refused work that was not ours: {workflow_id}",
+            tx,
+            now,
+            key=f"forged/{workflow_id}/{activity.info().workflow_run_id}",
+            incident=incident,
+            audience="security",
+            loud=True,
+            subject=f"Refused work that was not ours: {workflow_id}",
             body=f"{said}. Nothing was done. Somebody can reach Temporal who should not.",
         )
     raise Refused(f"{workflow_id or 'a stand-alone activity'}: {said}; nothing was done")

@@ -31,7 +31,10 @@ class Reporting:
             now = context.store.now()
             async with context.store.transaction() as tx:
                 entry = Entry(
-                    kind="looked up", actor=run.id, subject=str(lookup)[:400], incident=run.incident.id
+                    kind="looked up",
+                    actor=run.id,
+                    subject=str(lookup)[:400],
+                    incident=run.incident.id,
                 )
                 await append(tx, now, entry)
             return Answer(value=value)
@@ -44,13 +47,21 @@ class Reporting:
         now = context.store.now()
         async with context.store.transaction() as tx:
             fresh = await tell(
-                tx, now, key=f"said/{run.id}/{said.number}", audience=said.audience, loud=said.loud,
-                incident=run.incident.id, body=said.body,
+                tx,
+                now,
+                key=f"said/{run.id}/{said.number}",
+                audience=said.audience,
+                loud=said.loud,
+                incident=run.incident.id,
+                body=said.body,
                 subject=f"{run.incident.priority} {run.incident.id}: {said.subject}",
             )
             if fresh:
                 entry = Entry(
-                    kind="announced", actor=run.id, subject=said.audience, incident=run.incident.id,
+                    kind="announced",
+                    actor=run.id,
+                    subject=said.audience,
+                    incident=run.incident.id,
                     data={"subject": said.subject},
                 )
                 await append(tx, now, entry)
@@ -64,7 +75,9 @@ class Reporting:
         now = context.store.now()
         async with context.store.transaction() as tx:
             noted = await tx.execute(
-                update(runs).where(runs.c.id == run.id, runs.c.contained.is_(None)).values(contained=now)
+                update(runs)
+                .where(runs.c.id == run.id, runs.c.contained.is_(None))
+                .values(contained=now)
             )
             if noted.rowcount == 1:
                 await bump(tx, run.incident.id)
@@ -77,7 +90,11 @@ class Reporting:
         run = await recognise(context)
         now = context.store.now()
         async with context.store.transaction() as tx:
-            values = {"state": "failed" if ending.failed else "done", "closed": now, "said": ending.said}
+            values = {
+                "state": "failed" if ending.failed else "done",
+                "closed": now,
+                "said": ending.said,
+            }
             closed = await tx.execute(
                 update(runs).where(runs.c.id == run.id, runs.c.closed.is_(None)).values(values)
             )
@@ -85,17 +102,27 @@ class Reporting:
                 return Nothing()
             if not ending.failed:
                 await tx.execute(
-                    update(runs).where(runs.c.id == run.id, runs.c.contained.is_(None)).values(contained=now)
+                    update(runs)
+                    .where(runs.c.id == run.id, runs.c.contained.is_(None))
+                    .values(contained=now)
                 )
             entry = Entry(
-                kind="run ended", actor=run.id, subject=run.id, incident=run.incident.id,
+                kind="run ended",
+                actor=run.id,
+                subject=run.id,
+                incident=run.incident.id,
                 data={"failed": ending.failed, "said": ending.said},
             )
             await append(tx, now, entry)
             await bump(tx, run.incident.id)
             if ending.failed:
                 await tell(
-                    tx, now, key=f"failed/{run.id}", audience="security", incident=run.incident.id, loud=True,
+                    tx,
+                    now,
+                    key=f"failed/{run.id}",
+                    audience="security",
+                    incident=run.incident.id,
+                    loud=True,
                     subject=f"{run.incident.priority} {run.incident.id}: playbook {run.playbook} stopped",
                     body=f"{ending.said}\n\nThe incident's clocks go on. What is contained stays leased.",
                 )
@@ -107,7 +134,9 @@ class Reporting:
         context = self._context
         incident = activity.info().workflow_id or ""
         async with context.store.transaction() as tx:
-            standing = await stand(tx, context.kinds, context.policy(), incident, context.store.now())
+            standing = await stand(
+                tx, context.kinds, context.policy(), incident, context.store.now()
+            )
         if standing is None:
             raise Refused(f"{incident}: the store knows no such incident; nothing was done")
         return standing

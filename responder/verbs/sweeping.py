@@ -112,7 +112,11 @@ class Sweep:
             async with context.store.transaction() as tx:
                 for incident in dict.fromkeys(hold["incident"] for hold in held.live):
                     entry = Entry(
-                        kind="drift", actor="sweep", subject=name, incident=incident, data={"said": said}
+                        kind="drift",
+                        actor="sweep",
+                        subject=name,
+                        incident=incident,
+                        data={"said": said},
                     )
                     await append(tx, now, entry)
         await enforce(context, name)

@@ -45,5 +45,7 @@ async def tell(
 
 async def said_about(tx: Transaction, incident: str) -> list[str]:
     """The subjects of all messages about *incident*, oldest first."""
-    query = select(messages.c.subject).where(messages.c.incident == incident).order_by(messages.c.id)
+    query = (
+        select(messages.c.subject).where(messages.c.incident == incident).order_by(messages.c.id)
+    )
     return list((await tx.execute(query)).scalars())

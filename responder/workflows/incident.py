@@ -1,7 +1,9 @@
 """One incident from its first alert until a person closes it: clocks, escalation, playbook runs."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import (
@@ -32,7 +34,7 @@ _LONGEST_SETTLE = timedelta(minutes=1)
 
 def search_attributes(standing: Standing) -> TypedSearchAttributes:
     """What Temporal's list shows and filters an incident by. Temporal keeps these in clear."""
-    pairs = [
+    pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(PRIORITY, f"P{standing.priority}"),
         SearchAttributePair(CATEGORY, standing.category[:_LONGEST_KEYWORD]),
         SearchAttributePair(STATUS, standing.status[:_LONGEST_KEYWORD]),
@@ -128,17 +130,16 @@ class IncidentWorkflow:
             # Another run of this incident started it; it reports through the store.
             await workflow.wait_condition(lambda: False)
             return
-        try:
+        # A run that failed has said so in the store; one that was killed is started again.
+        with suppress(ChildWorkflowError):
             await child
-        except ChildWorkflowError:
-            pass  # a run that failed has said so in the store; one that was killed has not
         self._looks += 1
 
     def _show(self, standing: Standing) -> None:
         workflow.set_current_details(standing.board)
         if self._shown is not None:
             before = {p.key.name: p.value for p in search_attributes(self._shown)}
-            changed: list[SearchAttributeUpdate] = [
+            changed: list[SearchAttributeUpdate[Any]] = [
                 pair.key.value_set(pair.value)
                 for pair in search_attributes(standing)
                 if before.get(pair.key.name) != pair.value

@@ -1,5 +1,6 @@
 """The timer and undoer of one resource: how long it may stay changed is decided by the store."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -28,14 +29,12 @@ class LeaseWorkflow:
         while True:
             seen = self._looks
             left = None if until is None else max(until - workflow.now(), timedelta(milliseconds=1))
-            try:
+            with suppress(TimeoutError):
                 await workflow.wait_condition(
                     lambda seen=seen: self._looks > seen,  # type: ignore[misc]
                     timeout=left,
                     timeout_summary=f"held until {until:%Y-%m-%d %H:%M:%S} UTC" if until else None,
                 )
-            except TimeoutError:
-                pass
             lifted = await perform(LIFT, start, f"undo when nothing holds {start.resource}")
             if lifted.over:
                 return "undone"

@@ -59,7 +59,7 @@ STAND = Verb("stand", Nothing, Standing, timedelta(seconds=10))
 async def perform(verb: Verb[Arg, Out], arg: Arg, summary: str) -> Out:
     """Have a worker do *verb*; it is retried until it answers or says that it never will."""
     with errors_as_raised():
-        return await workflow.execute_activity(
+        answer: Out = await workflow.execute_activity(
             verb.name,
             arg,
             result_type=verb.gives,
@@ -68,6 +68,7 @@ async def perform(verb: Verb[Arg, Out], arg: Arg, summary: str) -> Out:
             heartbeat_timeout=verb.heartbeat,
             retry_policy=_RETRY,
         )
+        return answer
 
 
 async def perform_here(verb: Verb[Arg, Out], arg: Arg, summary: str) -> Out:
@@ -78,7 +79,7 @@ async def perform_here(verb: Verb[Arg, Out], arg: Arg, summary: str) -> Out:
     dies, so what it does is keyed and idempotent.
     """
     with errors_as_raised():
-        return await workflow.execute_local_activity(
+        answer: Out = await workflow.execute_local_activity(
             verb.name,
             arg,
             result_type=verb.gives,
@@ -86,6 +87,7 @@ async def perform_here(verb: Verb[Arg, Out], arg: Arg, summary: str) -> Out:
             start_to_close_timeout=verb.longest,
             retry_policy=_RETRY,
         )
+        return answer
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class Playbook:
                 "    @workflow.run\n"
                 "    async def run(self, incident: Incident) -> None: ..."
             )
-        cls.run = _reported(run)  # type: ignore[method-assign]
+        cls.run = _reported(run)  # type: ignore[method-assign,assignment]
 
     def __init__(self) -> None:
         self._looks = 0

@@ -21,7 +21,7 @@ class Shop:
 
     def __init__(self) -> None:
         self.blocked: list[str] = []
-        self.polls = True
+        self._feed: tuple[str, str] | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
@@ -45,17 +45,14 @@ class Shop:
             return "403 Forbidden"
         return "401 Unauthorized" if head.startswith("POST /login ") else "200 OK"
 
-    async def poll(self, feed: str, token: str) -> None:
-        """Ask for the blocklist again and again; what cannot be read changes nothing."""
-        host, _, rest = feed.removeprefix("http://").partition(":")
-        port, _, path = rest.partition("/")
-        request = f"GET /{path} HTTP/1.0\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    async def poll(self) -> None:
+        """Ask for the blocklist while told to; what cannot be read changes nothing."""
         while True:
             await asyncio.sleep(_POLL_SECONDS)
             with suppress(OSError, TimeoutError, ValueError):
                 async with asyncio.timeout(3):
-                    if self.polls:
-                        self._heed(await _asked(host, int(port), request))
+                    if self._feed is not None:
+                        self._heed(await _asked(*self._feed))
 
     def _heed(self, answer: str) -> None:
         head, _, body = answer.partition("\r\n\r\n")
@@ -69,13 +66,17 @@ class Shop:
         loop = asyncio.get_running_loop()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
         while order := await orders.readline():
-            self.polls = order.strip() != b"stop polling"
+            word, *words = order.decode().split()
+            self._feed = (words[0], words[1]) if word == "poll" else None
 
 
-async def _asked(host: str, port: int, request: str) -> str:
-    reader, writer = await asyncio.open_connection(host, port)
+async def _asked(url: str, token: str) -> str:
+    host, _, rest = url.removeprefix("http://").partition(":")
+    port, _, path = rest.partition("/")
+    reader, writer = await asyncio.open_connection(host, int(port))
     try:
-        writer.write(request.encode())
+        who = f"Host: {host}\r\nAuthorization: Bearer {token}"
+        writer.write(f"GET /{path} HTTP/1.0\r\n{who}\r\n\r\n".encode())
         return (await reader.read()).decode()
     finally:
         writer.close()
@@ -84,13 +85,10 @@ async def _asked(host: str, port: int, request: str) -> str:
 async def _run(arguments: Namespace) -> None:
     shop = Shop()
     server = await asyncio.start_server(shop.serve, arguments.address, arguments.port)
-    polling = None
-    if arguments.feed:
-        polling = asyncio.create_task(shop.poll(arguments.feed, arguments.token))
+    polling = asyncio.create_task(shop.poll())
     print(json.dumps({"serving": arguments.port}), flush=True)  # noqa: T201 - how it reports
     await shop.obey()
-    if polling is not None:
-        polling.cancel()
+    polling.cancel()
     server.close()
 
 
@@ -98,6 +96,4 @@ if __name__ == "__main__":
     parser = ArgumentParser()
     parser.add_argument("--address", required=True)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--feed", default="")
-    parser.add_argument("--token", default="")
     asyncio.run(_run(parser.parse_args()))

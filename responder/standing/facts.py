@@ -1,0 +1,90 @@
+"""All the rows about one incident, read once for one look at it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from responder.store.database import Transaction
+from responder.store.rows import Row
+from responder.store.tables import asks, clocks, holds, incidents, resources, runs, steps
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One incident with its runs, steps, asks, clocks and holds, each in its order."""
+
+    incident: Row
+    runs: Sequence[Row]
+    steps: Sequence[Row]
+    asks: Sequence[Row]
+    clocks: Sequence[Row]
+    holds: Sequence[Row]
+
+    @property
+    def held(self) -> list[Row]:
+        """The holds that still count, each with how its resource stands."""
+        return [h for h in self.holds if h["ended"] is None and h["resource_state"] == "held"]
+
+    @property
+    def open_asks(self) -> list[Row]:
+        """The asks that wait for a person."""
+        return [ask for ask in self.asks if ask["state"] == "open"]
+
+
+async def load(tx: Transaction, incident_id: str) -> Facts | None:
+    """The facts of an incident, its row locked where the database locks rows; None if unknown."""
+    query = select(incidents).where(incidents.c.id == incident_id).with_for_update()
+    incident = (await tx.execute(query)).mappings().one_or_none()
+    if incident is None:
+        return None
+    of = (
+        (
+            await tx.execute(
+                select(runs).where(runs.c.incident == incident_id).order_by(runs.c.number)
+            )
+        )
+        .mappings()
+        .all()
+    )
+    asked: Sequence[Row] = []
+    done: Sequence[Row] = []
+    held: Sequence[Row] = []
+    if of:  # an incident that no playbook answers has none of these
+        keys = [run["id"] for run in of]
+        done = (
+            (await tx.execute(select(steps).where(steps.c.run.in_(keys)).order_by(steps.c.planned)))
+            .mappings()
+            .all()
+        )
+        asked = (
+            (
+                await tx.execute(
+                    select(asks).where(asks.c.incident == incident_id).order_by(asks.c.opened)
+                )
+            )
+            .mappings()
+            .all()
+        )
+        query = (
+            select(
+                holds,
+                resources.c.outcome,
+                resources.c.said,
+                resources.c.state.label("resource_state"),
+            )
+            .join(resources, resources.c.name == holds.c.resource)
+            .where(holds.c.incident == incident_id)
+            .order_by(holds.c.taken)
+        )
+        held = (await tx.execute(query)).mappings().all()
+    timed = (
+        (
+            await tx.execute(
+                select(clocks).where(clocks.c.incident == incident_id).order_by(clocks.c.due)
+            )
+        )
+        .mappings()
+        .all()
+    )
+    return Facts(incident, of, done, asked, timed, held)

@@ -1,0 +1,131 @@
+"""Asks to decide, and the people who may."""
+
+from datetime import timedelta
+from typing import Any
+
+import pyotp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import insert, select
+
+from responder.approval import totp
+from responder.approval.decision import Judgement, Signed
+from responder.approval.service import Approvals, Verdict
+from responder.crypto.keyring import KeyRing
+from responder.crypto.signing import Signer
+from responder.incident import Indicators
+from responder.people.person import Directory, Person, Role
+from responder.policy.judge import Policy
+from responder.policy.tiers import Needs
+from responder.store import Store
+from responder.store.tables import asks, decisions, factors, incidents
+from responder.verbs.doing import expire
+from tests.databases import ManualClock
+
+DIGEST = "ab" * 32
+ONE = Needs(people=1, stepped_up=1)
+TWO = Needs(people=2, stepped_up=1)
+PEOPLE = {
+    person.name: person
+    for person in (
+        Person(name="ana", roles=(Role.OPERATOR,)),
+        Person(name="ben", roles=(Role.ADMIN,)),
+        Person(name="cyd", roles=(Role.OPERATOR,)),
+        Person(name="vic", roles=(Role.VIEWER,)),
+        Person(name="api", roles=(Role.API_USER,)),
+        Person(name="gone", roles=(Role.ADMIN,), active=False),
+    )
+}
+
+
+class Asked:
+    """The approval service, some asks, and everybody's second factor."""
+
+    def __init__(self, store: Store, clock: ManualClock) -> None:
+        self.store, self.clock = store, clock
+        self.ring, self.signer = KeyRing.fresh(), Signer(Ed25519PrivateKey.generate())
+        self.service = Approvals(store, self.signer, self.ring, Policy())
+        self.secrets: dict[str, str] = {}
+
+    async def ask(
+        self, ask: str = "a1", needs: Needs = ONE, *, requester: str = "playbook Containment",
+        minutes: float = 15,
+    ) -> str:  # fmt: skip
+        """An open ask."""
+        now = self.clock.now
+        async with self.store.transaction() as tx:
+            there = (await tx.execute(select(incidents.c.id))).first()
+            if there is None:
+                await tx.execute(
+                    insert(incidents).values(
+                        id="IR-1", title="t", priority="P2", category="data_leak", subject="s",
+                        began=now, opened=now, indicators=Indicators().model_dump(mode="json"),
+                        revision=1, status="open",
+                    )
+                )
+            await tx.execute(
+                insert(asks).values(
+                    id=ask, incident="IR-1", run="IR-1/x/1", digest=DIGEST, plan={}, tier="T2",
+                    needs=needs.model_dump(mode="json"), requester=requester, state="open",
+                    opened=now, expires=now + timedelta(minutes=minutes),
+                )
+            )
+        return ask
+
+    async def enrol(self, *names: str) -> None:
+        """Give people a second factor."""
+        for name in names:
+            async with self.store.transaction() as tx:
+                uri = await totp.enrol(tx, self.ring, name)
+            self.secrets[name] = str(pyotp.parse_uri(uri).secret)  # type: ignore[attr-defined]
+
+    def code(self, name: str, *, steps: int = 0) -> str:
+        """The code of this moment, or of another step."""
+        return pyotp.TOTP(self.secrets[name]).at(self.clock.now, steps)
+
+    async def decide(
+        self, ask: str, name: str, *, approve: bool = True, code: str | None = None, digest: str = ""
+    ) -> Any:
+        """One decision, with the right code unless told otherwise."""
+        if code is None:
+            code = self.code(name) if name in self.secrets else ""
+        verdict = Verdict(approve=approve, code=code, digest=digest)
+        return await self.service.decide(ask, PEOPLE[name], verdict, method="api token")
+
+    async def expire(self, ask: str) -> bool:
+        """What the clock does at the end of an ask."""
+        row = await self.row(ask)
+        async with self.store.transaction() as tx:
+            return await expire(tx, row, self.clock.now)
+
+    async def row(self, ask: str) -> Any:
+        """The ask as it is now."""
+        async with self.store.reading() as tx:
+            query = select(asks).where(asks.c.id == ask)
+            return (await tx.execute(query)).mappings().one()
+
+    async def signed(self, ask: str) -> list[Signed]:
+        """The decisions as they are kept."""
+        async with self.store.reading() as tx:
+            query = select(decisions).where(decisions.c.ask == ask).order_by(decisions.c.id)
+            return [
+                Signed(document=r["document"], signature=r["signature"], revoked=r["revoked"])
+                for r in (await tx.execute(query)).mappings()
+            ]
+
+    async def objection(self, ask: str, **changed: Any) -> str | None:
+        """What a worker says just before the effect."""
+        people = changed.pop("people", PEOPLE)
+        given: dict[str, Any] = {
+            "ask": await self.row(ask), "signed": await self.signed(ask), "digest": DIGEST,
+            "now": self.clock.now, "begun": False,
+        } | changed  # fmt: skip
+        judgement = Judgement(self.signer.verifier, Directory(people.values()))
+        return judgement.objection(
+            given["ask"], given["signed"], digest=given["digest"], now=given["now"],
+            begun=given["begun"],
+        )  # fmt: skip
+
+    async def factor(self, name: str) -> Any:
+        """Somebody's second factor's row."""
+        async with self.store.reading() as tx:
+            return (await tx.execute(select(factors).where(factors.c.principal == name))).one()

@@ -1,0 +1,177 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from responder.audit import verify
+from responder.errors import Refused
+from responder.policy.tiers import Needs
+from tests.approval.desk import DIGEST, ONE, PEOPLE, TWO, Asked
+from tests.databases import on_both
+
+NO_CODE = Needs(people=1, stepped_up=0)
+
+
+async def _refused(asked: Asked, who: str, said: str, **more: object) -> None:
+    with pytest.raises(Refused, match=said):
+        await asked.decide("a1", who, **more)  # type: ignore[arg-type]
+    assert (await asked.row("a1"))["state"] == "open"
+    assert await asked.signed("a1") == []
+
+
+@on_both
+async def test_one_person_with_a_code_approves(asked: Asked) -> None:
+    await asked.ask()
+    await asked.enrol("ana")
+    ask = await asked.decide("a1", "ana", digest=DIGEST[:12])
+    assert (ask["state"], ask["decided"]) == ("approved", asked.clock.now)
+    (signed,) = await asked.signed("a1")
+    assert asked.signer.verifier.holds(signed.document, signed.signature)
+    assert isinstance(signed.document, dict)
+    assert signed.document["factors"] == ["api token", "totp"]
+    assert await verify(asked.store) == (1, None)
+
+
+@pytest.mark.parametrize("who", ["vic", "api", "gone"])
+@pytest.mark.parametrize("approve", [True, False])
+async def test_who_may_not_decide_neither_approves_nor_denies(
+    asked: Asked, who: str, approve: bool
+) -> None:
+    await asked.ask()
+    await _refused(asked, who, "may not decide asks", approve=approve)
+
+
+async def test_approving_needs_a_second_factor_and_denying_none(asked: Asked) -> None:
+    await asked.ask()
+    await _refused(asked, "ana", "needs a code of your second factor")
+    await _refused(asked, "ana", "no second factor yet.*\n\nhint: responder people enrol", code="123456")
+    assert (await asked.decide("a1", "ana", approve=False))["state"] == "denied"
+
+
+async def test_a_wrong_code_is_refused(asked: Asked) -> None:
+    await asked.ask()
+    await asked.enrol("ana", "ben")
+    await _refused(asked, "ana", "does not match", code=asked.code("ben"))
+
+
+async def test_nobody_approves_what_they_asked_for(asked: Asked) -> None:
+    await asked.ask(requester="ana")
+    await asked.enrol("ana")
+    await _refused(asked, "ana", "somebody else must decide it")
+    assert (await asked.decide("a1", "ana", approve=False))["state"] == "denied"
+
+
+@pytest.mark.parametrize("digest", ["0", DIGEST[1:], DIGEST + "0", "AB" * 32])
+async def test_who_looked_at_another_plan_approves_nothing(asked: Asked, digest: str) -> None:
+    await asked.ask(needs=NO_CODE)
+    await _refused(asked, "ana", "look again", digest=digest)
+
+
+async def test_an_ask_that_is_not_there_is_refused(asked: Asked) -> None:
+    with pytest.raises(Refused, match="there is no ask a9"):
+        await asked.decide("a9", "ana")
+
+
+@pytest.mark.parametrize("approve", [True, False])
+async def test_an_ask_whose_time_is_up_takes_no_decision(asked: Asked, approve: bool) -> None:
+    """Even before anybody has marked it expired."""
+    await asked.ask(needs=NO_CODE, minutes=15)
+    asked.clock.advance(minutes=15)
+    await _refused(asked, "ana", "expired at", approve=approve)
+
+
+async def test_a_second_click_is_refused_and_changes_nothing(asked: Asked) -> None:
+    await asked.ask(needs=NO_CODE)
+    await asked.decide("a1", "ana")
+    for approve in (True, False):
+        with pytest.raises(Refused, match="is approved since"):
+            await asked.decide("a1", "ana", approve=approve)
+    assert len(await asked.signed("a1")) == 1
+
+
+async def test_two_people_are_a_quorum_and_one_person_twice_is_not(asked: Asked) -> None:
+    await asked.ask(needs=TWO)
+    await asked.enrol("ana", "ben")
+    assert (await asked.decide("a1", "ana"))["state"] == "open"
+    asked.clock.advance(seconds=30)
+    with pytest.raises(Refused, match="ana has already decided ask a1"):
+        await asked.decide("a1", "ana")
+    with pytest.raises(Refused, match="ana has already decided ask a1"):
+        await asked.decide("a1", "ana", approve=False)
+    assert (await asked.decide("a1", "ben"))["state"] == "approved"
+    assert await asked.objection("a1") is None
+
+
+async def test_one_denial_ends_a_quorum_of_two(asked: Asked) -> None:
+    await asked.ask(needs=TWO)
+    await asked.enrol("ana", "ben")
+    await asked.decide("a1", "ana")
+    assert (await asked.decide("a1", "ben", approve=False))["state"] == "denied"
+
+
+@on_both
+async def test_of_a_hundred_clicks_at_once_exactly_one_counts(asked: Asked) -> None:
+    await asked.ask(needs=NO_CODE)
+
+    async def click(number: int) -> bool:
+        try:
+            await asked.decide("a1", ("ana", "ben")[number % 2])
+        except Refused:
+            return False
+        return True
+
+    assert sum(await asked_all(click, 100)) == 1
+    assert len(await asked.signed("a1")) == 1
+    assert await verify(asked.store) == (1, None)
+
+
+@on_both
+async def test_of_an_approval_and_a_denial_at_once_the_record_and_the_ask_agree(
+    asked: Asked,
+) -> None:
+    for number in range(10):
+        name = await asked.ask(f"a{number}", NO_CODE)
+        await asyncio.gather(
+            asked.decide(name, "ana"), asked.decide(name, "ben", approve=False),
+            return_exceptions=True,
+        )  # fmt: skip
+        (signed,) = await asked.signed(name)
+        assert isinstance(signed.document, dict)
+        state = (await asked.row(name))["state"]
+        assert state == ("approved" if signed.document["approve"] else "denied")
+
+
+async def asked_all(click: object, count: int) -> list[bool]:
+    """All clicks at once."""
+    return list(await asyncio.gather(*(click(n) for n in range(count))))  # type: ignore[operator]
+
+
+@on_both
+async def test_a_decision_at_the_last_moment_and_the_expiry_agree_on_who_won(
+    asked: Asked, database: str
+) -> None:
+    """A thousand rounds around the end of an ask (fewer on PostgreSQL, which is no quicker)."""
+    rounds = 1_000 if database == "sqlite" else 60
+    won = {"approved": 0, "expired": 0}
+    for number in range(rounds):
+        name = await asked.ask(f"a{number}", NO_CODE, minutes=1)
+        end = (await asked.row(name))["expires"]
+        # Judged by one clock: just before the end, at it, and just after it.
+        asked.clock.now = end - timedelta(microseconds=(number % 3) - 1)
+        racers = [asked.decide(name, "ana"), asked.expire(name)]
+        if number % 2:
+            racers.reverse()
+        results = await asyncio.gather(*racers, return_exceptions=True)
+        state = (await asked.row(name))["state"]
+        decided = any(isinstance(r, dict) or hasattr(r, "keys") for r in results)
+        expired = True in results
+        assert decided != expired, results
+        assert state == ("approved" if decided else "expired")
+        assert len(await asked.signed(name)) == decided
+        won[state] += 1
+    assert min(won.values()) > rounds // 20
+
+
+def test_everybody_in_these_tests_is_who_they_seem() -> None:
+    assert {p.name for p in PEOPLE.values() if p.active} == {"ana", "ben", "cyd", "vic", "api"}
+    assert ONE.people == 1
