@@ -77,8 +77,8 @@ class Consumer(Frozen):
 class FeedPoint(Frozen):
     """The blocklist feed: contained there means polled by every consumer since the change."""
 
-    kind: Literal["feed"] = Field(default="blocked", description="A list that firewalls poll.")
-    name: Name = Field(default="feed", description="It is served at `/feeds/<name>.txt`.")
+    kind: Literal["feed"] = Field(default="feed", description="A list that firewalls poll.")
+    name: Name = Field(default="blocked", description="It is served at `/feeds/<name>.txt`.")
     consumers: tuple[Consumer, ...] = Field(default=(), description="Who polls it.")
 
 

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 import pytest_asyncio
+from sqlalchemy import event
 
 from responder.store import Store
 from responder.store.schema import HEAD, bring_up_to_date
@@ -211,9 +213,20 @@ def empty_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
 @pytest_asyncio.fixture
 async def store(store_url: str, clock: ManualClock) -> AsyncIterator[Store]:
     """A store with our tables and a clock moved by hand."""
-    opened = Store(store_url, clock=clock)
+    opened = hasty(Store(store_url, clock=clock))
     yield opened
     await opened.close()
+
+
+def hasty(store: Store) -> Store:
+    """*store* without waiting for the disk: what tests keep need not survive a power cut."""
+    if store.sqlite:
+
+        @event.listens_for(store.engine.sync_engine, "connect")
+        def hurry(connection: Any, _record: object) -> None:
+            connection.cursor().execute("PRAGMA synchronous=OFF").close()
+
+    return store
 
 
 Opener = Callable[[str], Store]
@@ -225,7 +238,7 @@ async def open_store(clock: ManualClock) -> AsyncIterator[Opener]:
     opened: list[Store] = []
 
     def opener(url: str) -> Store:
-        opened.append(Store(url, clock=clock))
+        opened.append(hasty(Store(url, clock=clock)))
         return opened[-1]
 
     yield opener

@@ -106,7 +106,7 @@ class Endpoint:
 
         async def serve(request: Request) -> Response:
             person = None
-            if self.permission is not PUBLIC:
+            if self.permission is not None:
                 person = await caller(request)
                 if not person.may(self.permission):
                     raise Problem(403, f"{person.name} may not {self.permission}")

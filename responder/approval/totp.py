@@ -4,6 +4,7 @@ import secrets
 from datetime import datetime, timedelta
 
 import pyotp
+from pyotp.totp import TOTP
 from sqlalchemy import delete, insert, select, update
 
 from responder.crypto.keyring import KeyRing
@@ -32,7 +33,7 @@ async def enrol(tx: Transaction, ring: KeyRing, principal: str) -> str:
     await tx.execute(
         insert(factors).values(principal=principal, kind=KIND, secret=sealed, last_step=0, tries=[])
     )
-    return pyotp.TOTP(secret).provisioning_uri(name=principal, issuer_name="responder")
+    return TOTP(secret).provisioning_uri(name=principal, issuer_name="responder")
 
 
 async def enrolled(tx: Transaction, principal: str) -> bool:
@@ -81,7 +82,7 @@ async def check(store: Store, ring: KeyRing, principal: str, code: str) -> None:
 def _matching_step(secret: str, code: str, now: datetime) -> int | None:
     if not (code.isascii() and code.isdigit() and len(code) == _DIGITS):
         return None
-    totp = pyotp.TOTP(secret)
+    totp = TOTP(secret)
     current = int(now.timestamp()) // _STEP
     matching = None
     for step in (current - 1, current, current + 1):

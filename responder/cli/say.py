@@ -35,7 +35,9 @@ def failed(error: BaseException) -> int:
             talk("interrupted")
             return INTERRUPTED
         case _ if isinstance(error, usage_error):
-            error.show(sys.stderr)
+            show = getattr(error, "show", None)
+            if callable(show):
+                show(sys.stderr)
             return USAGE
         case ConfigurationError(faults=faults):
             talk("the settings cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))

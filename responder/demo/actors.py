@@ -7,7 +7,7 @@ import time
 from collections import deque
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder.demo.cast import Visitor
 from responder.errors import StateError
@@ -71,11 +71,23 @@ class Shop(Actor):
         return next((said["blocked"] for _, said in reversed(self.heard) if "blocked" in said), [])
 
 
+class Counted(NamedTuple):
+    """How requests ended; a refusal by the shop is as good as silence."""
+
+    answered: int
+    unanswered: int
+
+
 class Visitors(Actor):
     """The clients, and how their requests went."""
 
     def __init__(self) -> None:
         super().__init__("visitors")
+
+    def counted(self, who: Visitor) -> Counted:
+        """How all requests of *who* ended so far."""
+        counts = self.heard[-1][1][who.name]
+        return Counted(counts["answered"], counts["refused"] + counts["silent"])
 
     def rate(self, who: Visitor, seconds: float = 1.0) -> float:
         """Answered requests a second, over the last *seconds* that were reported."""

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any
 
-from responder.demo.arrival import show_traffic, verified
+from responder.demo.arrival import show_traffic, verified, watched
 from responder.demo.cast import ATTACKER, SCANNER
 from responder.demo.setting_up import LEASE_SECONDS
 from responder.demo.stage import Stage, settle
@@ -22,7 +22,8 @@ async def let_go(stage: Stage, teller: Teller) -> None:
     teller.chapter(f"A lease of {LEASE_SECONDS} seconds ends and undoes itself")
     came = time.monotonic()
     stage.visitors.order(f"start {SCANNER.name}")
-    await settle(1.5)
+    await watched(stage, teller, served=(SCANNER,))
+    await settle(0.8)
     await stage.deliver(stage.senders.sensor(SCANNER))
 
     async def held() -> dict[str, Any] | None:
@@ -46,11 +47,7 @@ async def let_go(stage: Stage, teller: Teller) -> None:
     entry = await teller.until(f"the lease ends at {until:%H:%M:%S} UTC", undone)
     late = (datetime.fromisoformat(entry["at"]) - until).total_seconds()
 
-    async def back() -> bool:
-        return stage.visitors.rate(SCANNER, 0.75) > SCANNER.pace / 3
-
-    await teller.until("its requests are answered again", back)
-    await settle(0.75)
+    await watched(stage, teller, served=(SCANNER,), shut=(ATTACKER,))
     show_traffic(stage, teller, SCANNER, ATTACKER, since=came)
     left = await stage.blocked()
     teller.claim(

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from responder.approval.decision import Decision
 from responder.crypto.signing import Signer
+from responder.demo.arrival import watched
 from responder.demo.cast import ACCOMPLICE, CUSTOMER, HOST, SCANNER
 from responder.demo.isolation import SUMMARY, open_ask, refusal
 from responder.demo.stage import Stage, settle
@@ -71,11 +72,10 @@ async def _forge(stage: Stage, teller: Teller, number: str, ask: dict[str, Any])
         expected=True, found="not signed by the approval service" in said,
     )  # fmt: skip
     teller.quote(f"refused: {said}")
-    await settle(1.0)
-    served = stage.visitors.rate(CUSTOMER) > CUSTOMER.pace / 3
+    await watched(stage, teller, served=(CUSTOMER,))
     teller.claim(
-        f"{HOST} is not isolated, and serves the customer", expected=(False, True),
-        found=(SUMMARY in holds, served),
+        f"{HOST} is not isolated, and serves the customer",
+        expected=False, found=SUMMARY in holds,
     )  # fmt: skip
 
 

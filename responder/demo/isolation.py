@@ -4,9 +4,9 @@ from typing import Any
 
 from rich.text import Text
 
-from responder.demo.arrival import card, show_traffic, verified
+from responder.demo.arrival import card, show_traffic, verified, watched
 from responder.demo.cast import ATTACKER, CUSTOMER, HOST
-from responder.demo.stage import Stage, settle
+from responder.demo.stage import Stage
 from responder.demo.teller import Teller, Untrue, key, line
 
 RESOURCE = f"filter/{HOST}"
@@ -113,17 +113,13 @@ async def _seen_isolated(stage: Stage, teller: Teller, number: str) -> None:
         f"{HOST} is isolated and read back", lambda: verified(stage, number, SUMMARY)
     )
 
-    async def quiet() -> bool:
-        return stage.visitors.rate(CUSTOMER) == 0
-
-    await teller.until(f"{HOST} answers nobody", quiet)
-    await settle(1.0)
+    counted = await watched(stage, teller, shut=(CUSTOMER, ATTACKER))
     teller.show(await card(stage, teller, number))
     show_traffic(stage, teller, CUSTOMER, ATTACKER)
     drops = (await _isolation(stage)).count("counter packets")
     teller.claim(
         f"{HOST} talks to nobody but management: not even to the customer",
-        expected=(0.0, 3), found=(stage.visitors.rate(CUSTOMER), drops),
+        expected=(0, 3), found=(counted[CUSTOMER.name].answered, drops),
     )  # fmt: skip
     teller.quote(_lease(await _isolation(stage)))
     teller.say("its rules drop only while that lease runs: the kernel itself would end it", "dim")
@@ -135,16 +131,12 @@ async def _ended_early(stage: Stage, teller: Teller) -> None:
     )
     ended = await stage.post("/api/leases/end", resource=RESOURCE, code=stage.code())
 
-    async def served() -> bool:
-        return stage.visitors.rate(CUSTOMER, 0.75) > CUSTOMER.pace / 3
-
-    await teller.until("the customer is back", served)
-    await settle(0.75)
+    counted = await watched(stage, teller, served=(CUSTOMER,), shut=(ATTACKER,))
     show_traffic(stage, teller, CUSTOMER, ATTACKER)
     teller.claim(
         "undone to what was found before, and read back: no such table; the attacker stays out",
         expected=([RESOURCE], "", 0),
-        found=(ended["resources"], await _isolation(stage), round(stage.visitors.rate(ATTACKER))),
+        found=(ended["resources"], await _isolation(stage), counted[ATTACKER.name].answered),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 from typing import Any
 
-from responder.demo.arrival import seen_shut_out, verified
+from responder.demo.arrival import seen_shut_out, verified, watched
 from responder.demo.cast import ACCOMPLICE
 from responder.demo.stage import Stage, settle
 from responder.demo.teller import Teller
@@ -21,7 +21,8 @@ async def be_killed(stage: Stage, teller: Teller) -> str:
     teller.chapter("The attackers come from another address; the worker is killed mid-action")
     came = time.monotonic()
     stage.visitors.order(f"start {ACCOMPLICE.name}")
-    await settle(1.5)
+    await watched(stage, teller, served=(ACCOMPLICE,))
+    await settle(0.8)
     _slow_down(stage, slow=True)
     await stage.deliver(stage.senders.wazuh(ACCOMPLICE))
 

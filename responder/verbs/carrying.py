@@ -60,6 +60,11 @@ async def take(
     await tx.execute(
         update(steps).where(steps.c.key == key).values(state="carrying", begun=now, said="")
     )
+    begun = [
+        (change.summary, sorted(one.resources))
+        for change, one in zip(plan.changes, seen, strict=True)
+        if change.ruling is not Ruling.REFUSE
+    ]
     entry = Entry(
         kind="intent",
         actor=run.id,
@@ -67,8 +72,8 @@ async def take(
         incident=run.incident.id,
         data={
             "digest": plan.digest,
-            "do": [change.summary for change in plan.changes],
-            "at": sorted({point for one in seen for point in one.resources}),
+            "do": [summary for summary, _ in begun],
+            "at": list(dict.fromkeys(point for _, points in begun for point in points)),
         },
     )
     await append(tx, now, *before, entry)

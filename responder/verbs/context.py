@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar, cast
 
+from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -145,9 +146,8 @@ async def heartbeats() -> AsyncIterator[None]:
 
 
 def _first_fault(error: ValueError) -> str:
-    faults = getattr(error, "errors", None)
-    if not callable(faults):
+    if not isinstance(error, ValidationError):
         return str(error)
-    first: dict[str, Any] = faults()[0]
+    first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}; found {first['input']!r}"

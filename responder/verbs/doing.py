@@ -82,6 +82,7 @@ class Doing:
     ) -> tuple[Mapping[Any, Any], dict[str, Found[Any]]]:
         """Plan, and in one transaction write down the plan, the ruling and what follows from it."""
         context = self._context
+        lifting: str | None = None
         for _ in range(_LIFTING_LOOKS):
             now = context.store.now()
             async with context.store.transaction() as tx:
@@ -250,6 +251,7 @@ class Doing:
         """The world as it is now, held against what was approved; then the holds."""
         context = self._context
         run = await recognise(context)
+        lifting: str | None = None
         for _ in range(_LIFTING_LOOKS):
             seen = await planning.see(context, [change.request for change in plan.changes])
             now = context.store.now()

@@ -1,5 +1,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text, update
@@ -123,13 +124,14 @@ async def test_a_moment_without_a_zone_is_an_error(store: Store) -> None:
             await tx.execute(insert(settings_now).values(name="x", value={}, changed=naive))
 
 
-@pytest.mark.parametrize("database", ["sqlite"])
-async def test_sqlite_survives_power_loss_by_its_settings(store: Store) -> None:
+async def test_sqlite_survives_power_loss_by_its_settings(tmp_path: Path) -> None:
+    store = Store.at(tmp_path / "responder.sqlite")
     async with store.reading() as tx:
         found = [
             (await tx.execute(text(f"PRAGMA {name}"))).scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys")
         ]
+    await store.close()
     assert found == ["wal", 2, 1]
 
 

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from responder.audit import verify
 from responder.errors import ActionError
 from responder.store import Store
-from tests.databases import ManualClock
+from tests.databases import ManualClock, hasty
 from tests.verbs.desk import ATTACKER, Desk, block
 from tests.verbs.world import Crash, crash, unreachable
 
@@ -42,7 +42,7 @@ class Leases(RuleBasedStateMachine):
         path = Path(self.folder) / "responder.sqlite"
         shutil.copy(self.template, path)
         self.clock = ManualClock()
-        self.store = Store.at(path, clock=self.clock)
+        self.store = hasty(Store.at(path, clock=self.clock))
         self.desk = Desk(self.store, self.clock)
         del self.desk.world.points["ams1"]
         self.point = self.desk.fra
