@@ -224,7 +224,9 @@ def hasty(store: Store) -> Store:
 
         @event.listens_for(store.engine.sync_engine, "connect")
         def hurry(connection: Any, _record: object) -> None:
-            connection.cursor().execute("PRAGMA synchronous=OFF").close()
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA synchronous=OFF")
+            cursor.close()
 
     return store
 

@@ -105,7 +105,7 @@ def _too_few(
         if not begun and now > decision.expires:
             return f"execute-by has passed ({decision.expires:%H:%M:%S} UTC); ask again"
         approvers.add(decision.principal)
-        if len(decision.factors) > 1:
+        if len(set(decision.factors)) > 1:
             stepped_up.add(decision.principal)
     if len(approvers) < needs.people:
         return f"{len(approvers)} of {needs.people} people needed have approved"

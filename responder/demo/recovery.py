@@ -23,6 +23,8 @@ async def be_killed(stage: Stage, teller: Teller) -> str:
     stage.visitors.order(f"start {ACCOMPLICE.name}")
     await watched(stage, teller, served=(ACCOMPLICE,))
     await settle(0.8)
+    late = "the firewall answers late" if stage.world else "the shop does not poll"
+    teller.say(f"for this chapter {late}, so that there is a middle to be killed in")
     _slow_down(stage, slow=True)
     await stage.deliver(stage.senders.wazuh(ACCOMPLICE))
 
@@ -36,8 +38,6 @@ async def be_killed(stage: Stage, teller: Teller) -> str:
     died = time.monotonic()
     incident = await _incident(stage)
     step = incident["steps"][0]
-    late = "the firewall answers late" if stage.world else "the shop does not poll"
-    teller.say(f"for this chapter {late}, so that there is a middle to be killed in")
     teller.claim(
         f"SIGKILL for process {killed}: the rule is written, and nobody has recorded that it is",
         expected=("carrying", None), found=(step["state"], step["finished"]),

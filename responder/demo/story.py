@@ -82,15 +82,14 @@ def _show_the_way(stage: Stage, teller: Teller, incident: str, *, goes_on: bool)
     )
     words: tuple[tuple[str, ...], ...]
     if goes_on:
-        there = f"RESPONDER_CONFIG={stage.files.settings} "
         words = (("incidents", "show", incident), ("leases", "list"), ("audit", "tail"))
         teller.say("next, in another terminal:", "bold")
+        teller.quote(f"export RESPONDER_CONFIG={stage.files.settings}")
     else:
-        there = ""
         words = (("demo", "--keep"), ("config", "show"), ("up",))
         teller.say("all of it ends now; next:", "bold")
     for one in words:
-        teller.quote(f"{there}{command(*one)}")
+        teller.quote(command(*one))
 
 
 async def _stay(teller: Teller, *, keep: bool, yes: bool) -> None:

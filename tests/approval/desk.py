@@ -113,11 +113,11 @@ class Asked:
                 for r in (await tx.execute(query)).mappings()
             ]
 
-    async def objection(self, ask: str, **changed: Any) -> str | None:
+    async def objection(self, name: str, /, **changed: Any) -> str | None:
         """What a worker says just before the effect."""
         people = changed.pop("people", PEOPLE)
         given: dict[str, Any] = {
-            "ask": await self.row(ask), "signed": await self.signed(ask), "digest": DIGEST,
+            "ask": await self.row(name), "signed": await self.signed(name), "digest": DIGEST,
             "now": self.clock.now, "begun": False,
         } | changed  # fmt: skip
         judgement = Judgement(self.signer.verifier, Directory(people.values()))

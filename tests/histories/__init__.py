@@ -1,0 +1,1 @@
+"""Histories of workflows as they ran, replayed against the code as it is now."""
