@@ -15,7 +15,7 @@ def load(dotted: str) -> Any:  # noqa: ANN401 - whatever is there
     module, _, name = dotted.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ConfigurationError(f"{dotted}: {error}; expected `module:NAME`") from error
 
 

@@ -7,15 +7,24 @@ file over the defaults; `responder config show --origin` says which one did.
 
 import getpass
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_serializer,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     YamlConfigSettingsSource,
 )
 
@@ -159,6 +168,18 @@ class Settings(BaseSettings):
         default="activities.wiring:Wiring", description="What finds the providers of an action."
     )
 
+    @field_serializer("store")
+    def _without_its_password(self, value: str | None) -> str | None:
+        return value and re.sub(r"(?<=//)([^/@:]*):[^/@]*@", r"\1:***@", value)
+
+    @field_validator("people")
+    @classmethod
+    def _of_different_names(cls, value: tuple[Person, ...]) -> tuple[Person, ...]:
+        names = [person.name for person in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two people are named {', '.join(twice)}")
+        return value
+
     @field_validator("state")
     @classmethod
     def _at_home(cls, value: Path) -> Path:
@@ -202,7 +223,7 @@ class Settings(BaseSettings):
         """
         if self.people:
             return Directory(self.people)
-        name = os.environ.get("SUDO_USER") or getpass.getuser()
+        name = os.environ.get("SUDO_USER") or _user()
         return Directory([Person(name=name, roles=(Role.ADMIN,), teams=("security",))])
 
     def policy(self, surroundings: tuple[Protected, ...] = ()) -> Policy:
@@ -215,6 +236,13 @@ class Settings(BaseSettings):
             budgets=self.budgets,
             assets=tuple(host.asset for host in self.inventory.hosts),
         )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name
+        return f"uid-{os.getuid()}"
 
 
 def file() -> Path:
@@ -231,18 +259,23 @@ def read_settings(**flags: Any) -> Settings:  # noqa: ANN401 - any setting
         return Settings(**flags)
     except ValidationError as error:
         raise ConfigurationError(*(fault(one) for one in error.errors())) from error
+    except SettingsError as error:
+        raise ConfigurationError(f"{error}: expected JSON") from error
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
         raise ConfigurationError(f"{file()} is not YAML: {said}") from error
     except OSError as error:
         raise ConfigurationError(f"{file()} cannot be read: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{file()}: expected a mapping of settings ({error})") from error
 
 
 def fault(error: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
     """One fault in one line: which setting, what is wrong, what was found."""
     where = ".".join(str(part) for part in error["loc"])
+    # What no setting is called may be a secret under a misspelt name.
+    if error["type"] == "extra_forbidden":
+        return f"{where}: no such setting"
     quiet = error["type"] == "missing" or not error["loc"] or error["loc"][0] in _SECRETIVE
     found = "" if quiet else f"; found {str(error['input'])[:80]!r}"
-    if error["type"] == "extra_forbidden":
-        return f"{where}: no such setting{found}"
     return f"{where}: {error['msg']}{found}"

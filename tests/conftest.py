@@ -4,15 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.databases import clock as clock
-from tests.databases import database as database
-from tests.databases import empty_url as empty_url
-from tests.databases import open_store as open_store
-from tests.databases import postgres as postgres
-from tests.databases import postgres_url as postgres_url
-from tests.databases import sqlite_template as sqlite_template
-from tests.databases import store as store
-from tests.databases import store_url as store_url
+from tests.databases import (  # noqa: F401 - fixtures
+    clock,
+    database,
+    empty_url,
+    open_store,
+    postgres,
+    postgres_url,
+    sqlite_template,
+    store,
+    store_url,
+)
 from tests.lab.network import Lab, why_not
 
 

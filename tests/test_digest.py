@@ -84,7 +84,7 @@ def replaced(value: Any, path: Path, new: Any) -> Any:
     return value.model_copy(update={str(head): inner})
 
 
-def another(value: Any, data: st.DataObject) -> Any:
+def another(value: Any, data: st.DataObject) -> Any:  # noqa: C901, PLR0911 - one case a type
     """A value of the same kind that is not *value*."""
     match value:
         case Tier():
@@ -96,9 +96,13 @@ def another(value: Any, data: st.DataObject) -> Any:
         case int():
             return value + data.draw(st.sampled_from([1, 2, 100]))
         case str():
-            return data.draw(st.sampled_from([value + "x", "x" + value, value + " ", value.upper() + "y"]))
+            return data.draw(
+                st.sampled_from([value + "x", "x" + value, value + " ", value.upper() + "y"])
+            )
         case timedelta():
-            return value + data.draw(st.sampled_from([timedelta(microseconds=1), timedelta(days=1)]))
+            return value + data.draw(
+                st.sampled_from([timedelta(microseconds=1), timedelta(days=1)])
+            )
         case datetime():
             return value + timedelta(microseconds=data.draw(st.sampled_from([1, 10**9])))
         case None:
@@ -162,7 +166,9 @@ def test_a_plan_that_was_written_down_and_read_again_has_its_digest(plan: Plan) 
     """As the store keeps it, and as JSON with its keys in another order."""
     kept = json.loads(json.dumps(plan.model_dump(mode="json")))
     assert Plan.model_validate(kept).digest == plan.digest
-    turned = json.loads(json.dumps(kept, sort_keys=True), object_pairs_hook=lambda p: dict(reversed(p)))
+    turned = json.loads(
+        json.dumps(kept, sort_keys=True), object_pairs_hook=lambda p: dict(reversed(p))
+    )
     assert Plan.model_validate(turned).digest == plan.digest
 
 
@@ -189,4 +195,3 @@ def test_the_digest_is_the_one_that_others_compute() -> None:
     """RFC 8785: sorted keys, no spaces, UTF-8; then SHA-256. Anybody can check it with jcs."""
     said = digest_of({"b": [1, True, None], "a": "é", "A": 1.0})
     assert said == hashlib.sha256('{"A":1,"a":"é","b":[1,true,null]}'.encode()).hexdigest()
-

@@ -114,7 +114,15 @@ async def _seen_isolated(stage: Stage, teller: Teller, number: str) -> None:
     )
 
     counted = await watched(stage, teller, shut=(CUSTOMER, ATTACKER))
+    await _has_status(stage, teller, number, "contained")
     teller.show(await card(stage, teller, number))
+    incident = await stage.incident(number)
+    good = [hold for hold in incident["holds"] if hold["outcome"] == "verified"]
+    met = [clock["clock"] for clock in incident["clocks"] if clock["met"]]
+    teller.claim(
+        "contained, by the verified receipts of both; the contain clock has stopped",
+        expected=(2, True), found=(len(good), "contain" in met),
+    )  # fmt: skip
     show_traffic(stage, teller, CUSTOMER, ATTACKER)
     drops = (await _isolation(stage)).count("counter packets")
     teller.claim(
@@ -149,10 +157,7 @@ async def _not_contained(stage: Stage, teller: Teller, number: str) -> None:
 
     hold = await teller.until(f"{HOST} is tried again and again", unknown)
 
-    async def said() -> bool:
-        return bool((await stage.incident(number))["status"] == "partly contained")
-
-    await teller.until("the incident says so", said)
+    await _has_status(stage, teller, number, "partly contained")
     teller.show(await card(stage, teller, number))
     said_so = Text.assemble((f"{HOST} is NOT CONTAINED: ", "bold red"), hold["said"])
     teller.mark("✗", said_so, "bold red")
@@ -160,6 +165,13 @@ async def _not_contained(stage: Stage, teller: Teller, number: str) -> None:
         "an approval is not an effect: unknown is said as unknown, tried again and escalated",
         expected=("unknown", True), found=(hold["outcome"], bool(hold["said"])),
     )  # fmt: skip
+
+
+async def _has_status(stage: Stage, teller: Teller, number: str, status: str) -> None:
+    async def has() -> bool:
+        return bool((await stage.incident(number))["status"] == status)
+
+    await teller.until(f"the incident is {status}", has)
 
 
 async def _isolation(stage: Stage) -> str:

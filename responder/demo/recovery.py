@@ -18,7 +18,7 @@ _RECOVERY_SECONDS = 90.0
 
 async def be_killed(stage: Stage, teller: Teller) -> str:
     """Kill the worker between the effect and its record; returns the incident's number."""
-    teller.chapter("The attackers come from another address; the worker is killed mid-action")
+    teller.chapter("Another address attacks; the worker is killed mid-action")
     came = time.monotonic()
     stage.visitors.order(f"start {ACCOMPLICE.name}")
     await watched(stage, teller, served=(ACCOMPLICE,))

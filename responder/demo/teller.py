@@ -73,7 +73,7 @@ class Teller:
 
     def quote(self, text: str) -> None:
         """Something as a program printed it."""
-        self._indented(4, Text(text, style="dim"))
+        self._indented(4, Text(text, style="cyan"))
 
     def claim(self, said: str, *, expected: object, found: object) -> None:
         """Say something that was checked. Raises `Untrue` if *found* is not what was *expected*."""

@@ -39,11 +39,11 @@ async def stand(
         await expire(tx, ask, now)
     if opened.run is not None or expired:
         facts = await load(tx, incident_id) or facts
-    status = judged(facts)
-    contained = status == "contained" and facts.incident["contained"] is None
+    containment, status = judged(facts), shown(facts)
+    contained = containment == "contained" and facts.incident["contained"] is None
     if contained:
         await _contain(tx, facts.incident, now)
-    elif status in ("partly contained", "NOT CONTAINED"):
+    elif containment in ("partly contained", "NOT CONTAINED"):
         await _say_partial(tx, facts, now)
     targets = policy.sla[Priority(facts.incident["priority"])]
     struck, upcoming = await strike(tx, facts, targets, now)
@@ -63,10 +63,25 @@ async def stand(
     )
 
 
-def judged(facts: Facts) -> str:
-    """The incident's state in words, from rows alone; containment is judged here and nowhere else."""
+_UNDER_WAY = ("planned", "asked", "carrying")
+
+
+def shown(facts: Facts) -> str:
+    """The incident's state as people read it: what waits for them comes before how it stands."""
     if facts.open_asks:
         return "waiting for approval"
+    if any(step["state"] in _UNDER_WAY for step in facts.steps):
+        return "responding"
+    return judged(facts)
+
+
+def judged(facts: Facts) -> str:
+    """
+    How far the incident is contained, from rows alone: here and nowhere else.
+
+    A further ask that waits does not undo it: the clock stops when what a run calls its containment
+    is verified.
+    """
     if not facts.runs:
         return "unanswered"
     held = facts.held

@@ -1,11 +1,12 @@
 """Asks to decide, and the people who may."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pyotp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from responder.approval import totp
 from responder.approval.decision import Judgement, Signed
@@ -47,29 +48,45 @@ class Asked:
         self.secrets: dict[str, str] = {}
 
     async def ask(
-        self, ask: str = "a1", needs: Needs = ONE, *, requester: str = "playbook Containment",
+        self, *names: str, needs: Needs = ONE, requester: str = "playbook Containment",
         minutes: float = 15,
     ) -> str:  # fmt: skip
-        """An open ask."""
+        """Open asks, one unless more are named; returns the first one's id."""
         now = self.clock.now
+        names = names or ("a1",)
         async with self.store.transaction() as tx:
-            there = (await tx.execute(select(incidents.c.id))).first()
-            if there is None:
+            if (await tx.execute(select(incidents.c.id))).first() is None:
                 await tx.execute(
                     insert(incidents).values(
-                        id="IR-1", title="t", priority="P2", category="data_leak", subject="s",
-                        began=now, opened=now, indicators=Indicators().model_dump(mode="json"),
-                        revision=1, status="open",
+                        id="IR-1",
+                        title="t",
+                        priority="P2",
+                        category="data_leak",
+                        subject="s",
+                        began=now,
+                        opened=now,
+                        indicators=Indicators().model_dump(mode="json"),
+                        revision=1,
+                        status="open",
                     )
                 )
-            await tx.execute(
-                insert(asks).values(
-                    id=ask, incident="IR-1", run="IR-1/x/1", digest=DIGEST, plan={}, tier="T2",
-                    needs=needs.model_dump(mode="json"), requester=requester, state="open",
-                    opened=now, expires=now + timedelta(minutes=minutes),
-                )
+            row = {
+                "incident": "IR-1", "run": "IR-1/x/1", "digest": DIGEST, "plan": {}, "tier": "T2",
+                "needs": needs.model_dump(mode="json"), "requester": requester, "state": "open",
+                "opened": now, "expires": now + timedelta(minutes=minutes),
+            }  # fmt: skip
+            await tx.execute(insert(asks), [{"id": name, **row} for name in names])
+        return names[0]
+
+    async def states(self) -> dict[str, tuple[str, int]]:
+        """Every ask's state, and how many decisions are recorded for it."""
+        async with self.store.reading() as tx:
+            query = (
+                select(asks.c.id, asks.c.state, func.count(decisions.c.id))
+                .outerjoin(decisions, decisions.c.ask == asks.c.id)
+                .group_by(asks.c.id, asks.c.state)
             )
-        return ask
+            return {ask: (state, count) for ask, state, count in (await tx.execute(query)).all()}
 
     async def enrol(self, *names: str) -> None:
         """Give people a second factor."""
@@ -84,7 +101,13 @@ class Asked:
         return pyotp.TOTP(self.secrets[name]).generate_otp(step)
 
     async def decide(
-        self, ask: str, name: str, *, approve: bool = True, code: str | None = None, digest: str = ""
+        self,
+        ask: str,
+        name: str,
+        *,
+        approve: bool = True,
+        code: str | None = None,
+        digest: str = "",
     ) -> Any:
         """One decision, with the right code unless told otherwise."""
         if code is None:
@@ -92,9 +115,8 @@ class Asked:
         verdict = Verdict(approve=approve, code=code, digest=digest)
         return await self.service.decide(ask, PEOPLE[name], verdict, method="api token")
 
-    async def expire(self, ask: str) -> bool:
+    async def expire(self, row: Mapping[Any, Any]) -> bool:
         """What the clock does at the end of an ask."""
-        row = await self.row(ask)
         async with self.store.transaction() as tx:
             return await expire(tx, row, self.clock.now)
 

@@ -1,6 +1,7 @@
 """A worker's last look, just before the effect: what does not suffice, and why."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,7 +12,7 @@ from responder.people.person import Role
 from tests.approval.desk import DIGEST, ONE, PEOPLE, TWO, Asked
 
 
-def sign(asked: Asked, *, signer: Signer | None = None, **changed: object) -> Signed:
+def sign(asked: Asked, *, signer: Signer | None = None, **changed: Any) -> Signed:
     """A decision that suffices alone, but for what is *changed*."""
     decision = Decision.model_validate(
         {
@@ -47,12 +48,14 @@ async def test_one_stepped_up_decision_of_this_plan_suffices(asked: Asked) -> No
         pytest.param({"principal": "gone"}, "0 of 1 people", id="somebody who left"),
         pytest.param({"principal": "nobody"}, "0 of 1 people", id="somebody unknown"),
         pytest.param({"factors": ("token",)}, "0 of 1 needed gave a second", id="no step-up"),
-        pytest.param({"factors": ("token", "token")}, "needed gave a second", id="one factor twice"),
+        pytest.param(
+            {"factors": ("token", "token")}, "needed gave a second", id="one factor twice"
+        ),
         pytest.param({"factors": ()}, "0 of 1 needed gave a second", id="no factor at all"),
     ],
 )
 async def test_a_decision_that_does_not_suffice_is_told_why(
-    asked: Asked, changed: dict[str, object], said: str
+    asked: Asked, changed: dict[str, Any], said: str
 ) -> None:
     ask = await _approved(asked)
     found = await asked.objection("a1", ask=ask, signed=[sign(asked, **changed)])
@@ -106,7 +109,11 @@ async def test_one_forged_decision_among_good_ones_stops_everything(asked: Asked
 
 async def test_a_denial_wins_over_any_number_of_approvals(asked: Asked) -> None:
     ask = await _approved(asked)
-    signed = [sign(asked), sign(asked, principal="cyd"), sign(asked, principal="ben", approve=False)]
+    signed = [
+        sign(asked),
+        sign(asked, principal="cyd"),
+        sign(asked, principal="ben", approve=False),
+    ]
     assert await asked.objection("a1", ask=ask, signed=signed) == "ben denied it"
 
 

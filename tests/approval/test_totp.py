@@ -17,7 +17,9 @@ async def _check(asked: Asked, code: str, who: str = "ana") -> None:
 
 
 @pytest.mark.parametrize("steps", [-1, 0, 1])
-async def test_one_step_of_clock_difference_either_way_is_accepted(asked: Asked, steps: int) -> None:
+async def test_one_step_of_clock_difference_either_way_is_accepted(
+    asked: Asked, steps: int
+) -> None:
     await asked.enrol("ana")
     await _check(asked, asked.code("ana", steps=steps))
 

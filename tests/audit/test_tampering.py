@@ -1,3 +1,5 @@
+# ruff: noqa: S608 - the statements are an attacker's
+
 import re
 
 import pytest
@@ -57,15 +59,15 @@ async def _attack(store: Store, *statements: str) -> None:
             [
                 "UPDATE audit SET seq = seq + 100 WHERE seq >= 7",
                 "UPDATE audit SET seq = seq - 99 WHERE seq >= 100",
-                f"INSERT INTO audit ({_COLUMNS}) SELECT 7, at, kind, actor, incident, subject,"
-                " data, previous, digest FROM audit WHERE seq = 6",
+                (f"INSERT INTO audit ({_COLUMNS}) SELECT 7, at, kind, actor, incident, subject,"
+                " data, previous, digest FROM audit WHERE seq = 6"),
             ],
             7, "does not follow", id="inserted",
         ),
         pytest.param(
             [
-                f"INSERT INTO audit ({_COLUMNS}) SELECT 21, at, kind, actor, incident, subject,"
-                " data, digest, digest FROM audit WHERE seq = 20",
+                (f"INSERT INTO audit ({_COLUMNS}) SELECT 21, at, kind, actor, incident, subject,"
+                " data, digest, digest FROM audit WHERE seq = 20"),
             ],
             21, "changed", id="added",
         ),
@@ -128,9 +130,7 @@ async def test_an_entry_rewritten_with_a_fitting_digest_is_found_at_the_next(sto
     forged = entry(7).model_copy(update={"actor": "ana"})
     digest = link(7, store.now(), forged, before)
 
-    await _attack(
-        store, f"UPDATE audit SET actor = 'ana', digest = '{digest}' WHERE seq = 7"
-    )
+    await _attack(store, f"UPDATE audit SET actor = 'ana', digest = '{digest}' WHERE seq = 7")
 
     held, fault = await verify(store)
     assert (held, fault and fault.seq) == (7, 8)

@@ -36,7 +36,13 @@ def test_the_order_of_keys_does_not_matter_and_everything_else_does(
     signature = signer.sign(DOCUMENT)
     holds = signer.verifier.holds
     assert holds(dict(reversed(DOCUMENT.items())), signature)
-    for change in ({"approve": False}, {"approve": 1}, {"factors": ["totp", "token"]}, {"x": None}):
+    changes: tuple[dict[str, JsonValue], ...] = (
+        {"approve": False},
+        {"approve": 1},
+        {"factors": ["totp", "token"]},
+        {"x": None},
+    )
+    for change in changes:
         assert not holds({**DOCUMENT, **change}, signature)
     assert not holds([DOCUMENT], signature)
 
@@ -49,7 +55,8 @@ def test_what_is_not_a_signature_does_not_hold(files: tuple[Path, Path], signatu
 def test_a_document_that_cannot_be_canonical_does_not_hold(files: tuple[Path, Path]) -> None:
     signer = Signer.at(*files)
     signature = signer.sign(DOCUMENT)
-    for document in ({"x": float("nan")}, {"x": 2**60}, "\ud800"):
+    documents: tuple[JsonValue, ...] = ({"x": float("nan")}, {"x": 2**60}, "\ud800")
+    for document in documents:
         assert not signer.verifier.holds(document, signature)
 
 
@@ -68,9 +75,7 @@ def test_another_key_s_signature_does_not_hold(files: tuple[Path, Path], tmp_pat
 def test_files_that_hold_something_else_are_state_errors(files: tuple[Path, Path]) -> None:
     private, public = files
     curve = generate_private_key(SECP256R1())
-    private.write_bytes(
-        curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
+    private.write_bytes(curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     public.write_bytes(
         curve.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     )

@@ -1,3 +1,5 @@
+# ruff: noqa: RUF001 - digits that are none
+
 import random
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from activities import Block, Isolate
+from activities.block import Block
+from activities.isolate import Isolate
 from responder.incident import Indicators, Network, Priority
 from responder.policy.judge import Asset, Case, Policy, Verdict, judge
 from responder.policy.networks import INTERNAL, Protected, parse_network
@@ -48,7 +51,9 @@ def ruled(
     [
         pytest.param(case("203.0.113.7"), "T1", "allow", id="one address, a day"),
         pytest.param(case("2001:db8:7::7"), "T1", "allow", id="one IPv6 address"),
-        pytest.param(case("203.0.113.7", lasts=DAY + timedelta(seconds=1)), "T2", "ask", id="longer"),
+        pytest.param(
+            case("203.0.113.7", lasts=DAY + timedelta(seconds=1)), "T2", "ask", id="longer"
+        ),
         pytest.param(case("203.0.113.8/31"), "T2", "ask", id="two addresses"),
         pytest.param(case("203.0.113.16/28"), "T2", "ask", id="/28"),
         pytest.param(case("203.0.113.32/27"), "T3", "ask", id="/27"),
@@ -117,9 +122,7 @@ def test_the_same_node_twice_is_one_node() -> None:
         ),
     ],
 )
-def test_what_no_alert_named_is_never_done_without_a_person(
-    asked: Case, named: Indicators
-) -> None:
+def test_what_no_alert_named_is_never_done_without_a_person(asked: Case, named: Indicators) -> None:
     (verdict,) = ruled(asked, named=named)
     assert verdict.ruling is not Ruling.ALLOW
     assert verdict.tier.rank >= Tier.T2.rank
@@ -156,7 +159,7 @@ def test_a_tier_that_policy_says_nothing_about_is_refused(missing: Tier) -> None
 
 
 def test_any_change_of_the_data_is_another_version_of_the_policy() -> None:
-    changed = [
+    changed: list[dict[str, Any]] = [
         {"budgets": {"Block": 99}},
         {"protected": (INTERNAL,)},
         {"assets": (WEB1, WEB2)},
@@ -208,7 +211,9 @@ def test_bad_target_56_an_address_that_has_become_ours_is_refused() -> None:
 
 def _protected() -> list[IPv4Network]:
     things: tuple[Protected, ...] = POLICY.protected
-    ours = [n for thing in things for n in thing.networks] + [n for a in POLICY.assets for n in a.networks]
+    ours = [n for thing in things for n in thing.networks] + [
+        n for a in POLICY.assets for n in a.networks
+    ]
     never = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"]
     return [n for n in ours if isinstance(n, IPv4Network)] + [IPv4Network(n) for n in never]
 
@@ -222,7 +227,9 @@ def _hostile(random_: random.Random, count: int) -> Iterator[tuple[Network, bool
             start = int(near.network_address) + random_.choice([-1, 0, 1, near.num_addresses])
         else:
             start = random_.getrandbits(32)
-        plain = IPv4Network((start % 2**32, random_.choice([8, 16, 24, 28, 30, 31, 32])), strict=False)
+        plain = IPv4Network(
+            (start % 2**32, random_.choice([8, 16, 24, 28, 30, 31, 32])), strict=False
+        )
         touches = any(plain.overlaps(one) for one in protected)
         way = random_.choice(["plain", *WAYS])
         if way == "plain":

@@ -1,3 +1,5 @@
+# ruff: noqa: RUF001, S104 - digits that are none, and addresses that nobody binds to
+
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 import pytest

@@ -1,3 +1,5 @@
+# ruff: noqa: PT012 - what fails is the transaction as a whole
+
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path

@@ -83,10 +83,14 @@ def test_head_names_the_newest_migration() -> None:
         "UPDATE audit SET actor = 'nobody' WHERE seq = 1",
         "DELETE FROM audit",
         "DELETE FROM audit WHERE seq = 1",
-        "INSERT OR REPLACE INTO audit SELECT seq, at, kind, 'nobody', incident, subject, data,"
-        " previous, digest FROM audit",
-        "INSERT INTO audit SELECT * FROM audit WHERE true"
-        " ON CONFLICT (seq) DO UPDATE SET actor = 'nobody'",
+        (
+            "INSERT OR REPLACE INTO audit SELECT seq, at, kind, 'nobody', incident, subject, data,"
+            " previous, digest FROM audit"
+        ),
+        (
+            "INSERT INTO audit SELECT * FROM audit WHERE true"
+            " ON CONFLICT (seq) DO UPDATE SET actor = 'nobody'"
+        ),
         "TRUNCATE audit",
     ],
 )

@@ -10,7 +10,9 @@ from sqlalchemy import insert, select
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities import ACTIONS, LOOKUPS, Block, Isolate
+from activities import ACTIONS, LOOKUPS
+from activities.block import Block
+from activities.isolate import Isolate
 from responder.approval.decision import Judgement
 from responder.approval.service import Approvals, Verdict
 from responder.audit import Fault, verify
@@ -144,15 +146,30 @@ class Desk:
             if number == 1:
                 await tx.execute(
                     insert(incidents).values(
-                        id=incident, open_key=incident, title="Sign-ins fail", priority=priority,
-                        category="authentication_attack", subject=ATTACKER, began=now, opened=now,
-                        indicators=named, revision=1, status="open",
+                        id=incident,
+                        open_key=incident,
+                        title="Sign-ins fail",
+                        priority=priority,
+                        category="authentication_attack",
+                        subject=ATTACKER,
+                        began=now,
+                        opened=now,
+                        indicators=named,
+                        revision=1,
+                        status="open",
                     )
                 )
             await tx.execute(
                 insert(runs).values(
-                    id=run, incident=incident, number=number, playbook="AuthenticationAttack",
-                    code="0" * 64, indicators=named, state="open", opened=now, bound=f"{run}@1",
+                    id=run,
+                    incident=incident,
+                    number=number,
+                    playbook="AuthenticationAttack",
+                    code="0" * 64,
+                    indicators=named,
+                    state="open",
+                    opened=now,
+                    bound=f"{run}@1",
                 )
             )
         return run
@@ -253,5 +270,3 @@ class Desk:
     async def fault(self) -> Fault | None:
         """What is wrong with the audit."""
         return (await verify(self.store))[1]
-
-

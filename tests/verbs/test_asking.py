@@ -1,5 +1,5 @@
-import dataclasses
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text, update
@@ -8,12 +8,13 @@ from activities.isolate import Filter
 from responder.approval.service import Verdict
 from responder.errors import Drifted, Refused, Unreachable
 from responder.people.person import Person, Role
+from responder.plan import Plan
 from responder.policy.judge import Asset
 from responder.policy.tiers import TierRules
 from responder.store.rows import insert_new
 from responder.store.tables import decisions, settings_now, steps
 from tests.databases import on_both
-from tests.verbs.desk import ATTACKER, NEEDS, POLICY, Desk, block, isolate
+from tests.verbs.desk import ATTACKER, NEEDS, POLICY, Desk, Label, block, isolate
 from tests.verbs.world import Point
 
 WEB1 = "isolate/web1/web1"
@@ -95,8 +96,6 @@ async def test_what_nobody_decides_in_time_is_refused_and_escalated(desk: Desk) 
 
 async def test_a_world_that_is_no_longer_what_was_approved_is_not_touched(desk: Desk) -> None:
     desk.policy = POLICY.model_copy(update={"tiers": TierRules(needs=NEEDS, alone_at=())})
-    from tests.verbs.desk import Label
-
     run = await desk.open_run()
     desk.tags.things["web1"] = ("in use", None)
     await desk.decide((await desk.do(run, Label(thing="web1", value="suspect"))).ask)
@@ -223,13 +222,11 @@ async def test_a_plan_that_was_changed_after_its_approval_is_refused(desk: Desk,
     plan["changes"][0]["request"]["params"]["host"] = "db1"
     values: dict[str, object] = {"plan": plan}
     if what == "plan and digest":
-        from responder.plan import Plan
-
         values["digest"] = Plan.model_validate(plan).digest
     async with desk.store.transaction() as tx:
         await tx.execute(update(steps).where(steps.c.key == key).values(values))
 
-    with pytest.raises(Refused, match="changed after it was made|decided for another plan"):
+    with pytest.raises(Refused, match=r"changed after it was made|decided for another plan"):
         await desk.do(run, isolate("web1"))
     assert desk.world.hosts["db1"].writes == []
 
@@ -272,16 +269,10 @@ async def test_the_digest_that_people_see_is_the_one_that_is_carried_out(desk: D
     digest = (await desk.ask(waiting.ask)).digest
     verdict = Verdict(approve=True, digest=digest[:12])
     await desk.approvals().decide(waiting.ask, desk.people["ana"], verdict, method="test")
-    (intent, *_) = [
-        e for e in (await _audited_after(desk, run)) if e.kind == "intent"
-    ]
+    (intent, *_) = [e for e in (await _audited_after(desk, run)) if e.kind == "intent"]
     assert intent.data["digest"] == digest
 
 
-async def _audited_after(desk: Desk, run: str) -> list[object]:
+async def _audited_after(desk: Desk, run: str) -> list[Any]:
     await desk.do(run, isolate())
     return await desk.audited()
-
-
-async def test_a_context_is_told_apart_by_its_worker(desk: Desk) -> None:
-    assert dataclasses.replace(desk.context, worker="x").worker == "x"

@@ -12,7 +12,7 @@ from responder.store.tables import settings_now
 from responder.verbs.doing import Doing
 from responder.workflows.wire import Batch
 from tests.databases import on_both
-from tests.verbs.desk import ATTACKER, POLICY, Desk, block, isolate
+from tests.verbs.desk import ATTACKER, POLICY, Desk, block
 from tests.verbs.world import unreachable
 
 FRA, AMS = f"block/fra1/{ATTACKER}", f"block/ams1/{ATTACKER}"
@@ -30,7 +30,8 @@ async def test_what_policy_allows_is_done_at_every_point_and_proved(desk: Desk) 
         "ams1": Outcome.VERIFIED, "fra1": Outcome.VERIFIED,
     }  # fmt: skip
     assert receipt.until == desk.clock.now + timedelta(hours=1)
-    assert desk.fra.holds(ATTACKER) and desk.ams.holds(ATTACKER)
+    assert desk.fra.holds(ATTACKER)
+    assert desk.ams.holds(ATTACKER)
     assert desk.fra.until(ATTACKER) == receipt.until + timedelta(seconds=20)
     assert {w.tag for w in desk.fra.writes} == {"IR-1"}
     assert sorted(desk.server.leases) == [(AMS, receipt.until), (FRA, receipt.until)]
@@ -57,7 +58,7 @@ async def test_a_step_s_key_never_comes_to_mean_another_request(desk: Desk) -> N
     run = await desk.open_run(networks=[ATTACKER, "203.0.113.8"])
     await desk.do(run, block())
 
-    with pytest.raises(Refused, match="expected the request .* but found"):
+    with pytest.raises(Refused, match=r"expected the request .* but found"):
         await desk.do(run, block("203.0.113.8"))
 
     assert not desk.fra.holds("203.0.113.8")
@@ -79,7 +80,9 @@ async def test_a_lost_answer_to_a_write_is_still_one_write(desk: Desk) -> None:
 
 
 @on_both
-async def test_one_dead_point_does_not_stop_the_other_and_is_mended_by_the_sweep(desk: Desk) -> None:
+async def test_one_dead_point_does_not_stop_the_other_and_is_mended_by_the_sweep(
+    desk: Desk,
+) -> None:
     run = await desk.open_run()
     desk.ams.down = True
 
@@ -170,7 +173,9 @@ async def test_a_point_that_breaks_in_an_odd_way_does_not_stop_the_other(
 async def test_no_configured_point_is_a_failure_to_contain(desk: Desk) -> None:
     run = await desk.open_run()
     desk.world.points.clear()
-    with pytest.raises(Refused, match="no enforcement point is configured for Block: not contained"):
+    with pytest.raises(
+        Refused, match="no enforcement point is configured for Block: not contained"
+    ):
         await desk.do(run, block())
 
 

@@ -34,7 +34,9 @@ async def test_a_lease_ends_and_the_world_is_as_it_was(desk: Desk) -> None:
 
 
 @on_both
-async def test_a_block_shared_by_two_incidents_is_lifted_with_the_last_hold_only(desk: Desk) -> None:
+async def test_a_block_shared_by_two_incidents_is_lifted_with_the_last_hold_only(
+    desk: Desk,
+) -> None:
     one, two = await desk.open_run("IR-1"), await desk.open_run("IR-2")
     await desk.do(one, block(hours=1))
     await desk.do(two, block(hours=1))
@@ -72,7 +74,9 @@ async def test_a_shorter_second_hold_shortens_nothing(desk: Desk) -> None:
     assert len(desk.fra.writes) == 1
 
 
-async def test_when_the_longer_hold_is_ended_early_the_point_s_expiry_comes_back(desk: Desk) -> None:
+async def test_when_the_longer_hold_is_ended_early_the_point_s_expiry_comes_back(
+    desk: Desk,
+) -> None:
     one, two = await desk.open_run("IR-1"), await desk.open_run("IR-2")
     (first,) = (await desk.do(one, block(hours=1))).receipts
     await desk.do(two, block(hours=3))

@@ -14,7 +14,9 @@ async def _refused(desk: Desk, run: str, said: str, run_id: str = "") -> None:
     with pytest.raises(Refused, match=said):
         await desk.do(run, block(), run_id=run_id)
     assert desk.fra.writes == []
-    assert desk.fra.reads <= 1  # looking changes nothing, so it need not wait for the word of the server
+    assert (
+        desk.fra.reads <= 1
+    )  # looking changes nothing, so it need not wait for the word of the server
     assert await desk.held() == []
     (message,) = await desk.messages("forged/")
     assert (message.audience, message.loud) == ("security", True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from activities import Block, Isolate
-from activities.isolate import Filter
+from activities.block import Block
+from activities.isolate import Filter, Isolate
 from responder.contract import Action, Found, Lookup
 from responder.errors import Unreachable
 from responder.store.database import Clock
@@ -48,7 +48,7 @@ class Point:
     before_write: list[Hook] = field(default_factory=list)
     after_write: list[Hook] = field(default_factory=list)
 
-    def holds(self, thing: str, absent: object = False) -> object:
+    def holds(self, thing: str, absent: object = False) -> object:  # noqa: FBT002 - most are blocks
         """What is there now, seen from outside."""
         state, until = self.things.get(thing, (absent, None))
         return absent if until is not None and until <= self.clock() else state
