@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-import pyotp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pyotp.totp import TOTP
 from sqlalchemy import func, insert, select
 
 from responder.approval import totp
@@ -98,7 +98,7 @@ class Asked:
     def code(self, name: str, *, steps: int = 0) -> str:
         """The code of this moment, or of another step."""
         step = int(self.clock.now.timestamp()) // 30 + steps
-        return pyotp.TOTP(self.secrets[name]).generate_otp(step)
+        return TOTP(self.secrets[name]).generate_otp(step)
 
     async def decide(
         self,

@@ -158,8 +158,9 @@ async def test_a_decision_at_the_last_moment_and_the_expiry_agree_on_who_won(
     rounds = ROUNDS if database == "sqlite" else 60
     names = [f"a{number}" for number in range(rounds)]
     await asked.ask(*names, needs=NO_CODE, minutes=1)
-    rows = {name: dict(await asked.row(names[0])) | {"id": name} for name in names}
-    end = rows["a0"]["expires"]
+    first = dict(await asked.row(names[0]))
+    rows = {name: {**first, "id": name} for name in names}
+    end = first["expires"]
     results: dict[str, list[object]] = {}
 
     gate = asyncio.Semaphore(4)

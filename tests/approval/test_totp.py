@@ -1,8 +1,8 @@
 import asyncio
 from datetime import UTC, datetime
 
-import pyotp
 import pytest
+from pyotp.totp import TOTP
 from sqlalchemy import update
 
 from responder.approval import totp
@@ -120,7 +120,7 @@ async def test_a_new_enrolment_ends_the_old_secret_and_its_lock(asked: Asked) ->
             await _check(asked, "nonsense")
     await asked.enrol("ana")
     with pytest.raises(Refused, match="does not match"):
-        await _check(asked, pyotp.TOTP(old).at(asked.clock.now))
+        await _check(asked, TOTP(old).at(asked.clock.now))
     await _check(asked, asked.code("ana"))
 
 

@@ -34,7 +34,9 @@ def say(what: str, figure: str) -> None:
 async def floor_worker(runner: Runner) -> AsyncIterator[int]:
     """The floor's worker, a process of its own, as ours is."""
     words = [PYTHON, "-m", "tests.bench.floor", runner.settings.temporal.target, "responder"]
-    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, env=runner.environment)
+    process = await asyncio.create_subprocess_exec(
+        *words, stdout=asyncio.subprocess.PIPE, env=runner.environment
+    )
     assert process.stdout is not None
     await process.stdout.readline()
     try:
@@ -48,7 +50,12 @@ async def latency(runner: Runner, lab: Lab, count: int) -> None:
     """From an alert's POST to its attacker's packets being dropped, beside two floors in turn."""
     client = await runner.temporal(sealed=False)
     shell = SSHShell(lab.access("web"))
-    await shell.run("/usr/sbin/nft", "-f", "-", stdin=f"add table inet floor\nadd set {SET} {{ type ipv4_addr; }}\n")
+    await shell.run(
+        "/usr/sbin/nft",
+        "-f",
+        "-",
+        stdin=f"add table inet floor\nadd set {SET} {{ type ipv4_addr; }}\n",
+    )
     ours: list[float] = []
     floor_workflow: list[float] = []
     floor_nft: list[float] = []
@@ -61,15 +68,15 @@ async def latency(runner: Runner, lab: Lab, count: int) -> None:
         pinger = Pinger("attacker", address, "198.51.100.10")
         while not pinger.last_answer:
             await asyncio.sleep(0.001)
-        await asyncio.sleep(random.uniform(0.0, 0.2))  # noqa: S311 - arrivals must not beat in time with our loops
+        await asyncio.sleep(random.uniform(0.0, 0.2))
         began = time.perf_counter()
         answer = await runner.post(wazuh(address, host="elsewhere", level=7))
-        assert answer.status_code == 202, answer.text  # noqa: PLR2004 - HTTP's Accepted
+        assert answer.status_code == 202, answer.text
         while not pinger.silent_for(0.3):
             await asyncio.sleep(0.02)
-            assert time.perf_counter() - began < 30, runner.last_words()  # noqa: PLR2004 - seconds
+            assert time.perf_counter() - began < 30, runner.last_words()
         pinger.close()
-        if number >= 3:  # noqa: PLR2004 - the first ones warm caches up
+        if number >= 3:
             ours.append(pinger.last_answer - began)
             floor_workflow.append(workflow)
             floor_nft.append(nft)
@@ -97,7 +104,9 @@ async def throughput(runner: Runner, count: int) -> None:
 
         async def one(number: int) -> None:
             async with gate:
-                address = f"192.0.2.{number % 250 + 1}" if number < 250 else f"2001:db8:7::{number:x}"  # noqa: PLR2004 - a /24
+                address = (
+                    f"192.0.2.{number % 250 + 1}" if number < 250 else f"2001:db8:7::{number:x}"
+                )
                 await runner.post(wazuh(address, host="elsewhere", level=7))
 
         await asyncio.gather(*(one(n) for n in range(count)))
@@ -107,17 +116,22 @@ async def throughput(runner: Runner, count: int) -> None:
                 "SELECT (SELECT COUNT(*) FROM resources WHERE outcome = 'verified' AND state = 'held') AS held, "
                 "(SELECT COUNT(*) FROM runs WHERE state = 'done') AS done"
             )[0]
-            return bool(row["done"] >= whole_before[1] + count and row["held"] >= whole_before[0] + count)
+            return bool(
+                row["done"] >= whole_before[1] + count and row["held"] >= whole_before[0] + count
+            )
 
         while not whole():
             await asyncio.sleep(0.1)
-            assert time.perf_counter() - began < 300, runner.last_words()  # noqa: PLR2004 - seconds
+            assert time.perf_counter() - began < 300, runner.last_words()
         seconds = time.perf_counter() - began
         ours = cpu_seconds(family(os.getpid())) - used
         after = await bare_rate(client, count, 20)
     bare_both = (before + after) / 2
     say("incidents/s (playbook, verified block, lease)", f"{count / seconds:.1f}  n {count}")
-    say("  floor: bare workflows/s, one activity", f"{bare_both:.1f} (before {before:.1f}, after {after:.1f})")
+    say(
+        "  floor: bare workflows/s, one activity",
+        f"{bare_both:.1f} (before {before:.1f}, after {after:.1f})",
+    )
     say("  share of the floor's rate", f"{count / seconds / bare_both:.2f} (goal >= 0.2)")
     say("  CPU-seconds per incident, all processes", f"{ours / count:.3f}")
     say("  memory of all processes, loaded", f"{memory_mib(_ours(runner)):.0f} MiB")
@@ -140,9 +154,14 @@ async def events(runner: Runner) -> None:
     row = runner.rows("SELECT id, incident FROM runs WHERE state = 'done' LIMIT 1")[0]
     counted = {}
     for name in (row["incident"], row["id"]):
-        counted[name] = len([e async for e in client.get_workflow_handle(name).fetch_history_events()])
+        counted[name] = len(
+            [e async for e in client.get_workflow_handle(name).fetch_history_events()]
+        )
     total = sum(counted.values())
-    say("Temporal events, incident + playbook", f"{total} = {' + '.join(map(str, counted.values()))} (goal <= 40)")
+    say(
+        "Temporal events, incident + playbook",
+        f"{total} = {' + '.join(map(str, counted.values()))} (goal <= 40)",
+    )
 
 
 def help_ratio() -> None:
@@ -154,11 +173,17 @@ def help_ratio() -> None:
     ours: list[float] = []
     floor: list[float] = []
     for _ in range(9):
-        for words, into in (([PYTHON, "-m", "responder", "--help"], ours), ([PYTHON, "-c", empty, "--help"], floor)):
+        for words, into in (
+            ([PYTHON, "-m", "responder", "--help"], ours),
+            ([PYTHON, "-c", empty, "--help"], floor),
+        ):
             began = time.perf_counter()
-            subprocess.run(words, check=True, capture_output=True)  # noqa: S603 - ours
+            subprocess.run(words, check=True, capture_output=True)
             into.append(time.perf_counter() - began)
-    say("responder --help over an empty typer program", f"{median(ours) / median(floor):.2f} (goal <= 1.3)")
+    say(
+        "responder --help over an empty typer program",
+        f"{median(ours) / median(floor):.2f} (goal <= 1.3)",
+    )
 
 
 async def start_up(folder: Path, settings: dict[str, object]) -> None:
@@ -169,11 +194,17 @@ async def start_up(folder: Path, settings: dict[str, object]) -> None:
         began = time.perf_counter()
         await runner.start()
         times.append(time.perf_counter() - began)
-        if number == 2:  # noqa: PLR2004 - the last
+        if number == 2:
             await asyncio.sleep(5)
-            say("memory of all processes, idle", f"{memory_mib(_ours(runner)):.0f} MiB (goal <= 400)")
+            say(
+                "memory of all processes, idle",
+                f"{memory_mib(_ours(runner)):.0f} MiB (goal <= 400)",
+            )
         await runner.close()
-    say("start -> ready", f"median {median(times):.1f} s, least {min(times):.1f} s, n {len(times)} (goal <= 5 s)")
+    say(
+        "start -> ready",
+        f"median {median(times):.1f} s, least {min(times):.1f} s, n {len(times)} (goal <= 5 s)",
+    )
 
 
 async def main() -> None:
@@ -188,7 +219,12 @@ async def main() -> None:
         folder = Path(name)
         lab = Lab(folder)
         try:
-            lab.run("attacker", "sh", "-c", "for i in $(seq 250); do ip addr add 203.0.113.$i/32 dev eth0; done")
+            lab.run(
+                "attacker",
+                "sh",
+                "-c",
+                "for i in $(seq 250); do ip addr add 203.0.113.$i/32 dev eth0; done",
+            )
             lab.run("web", "ip", "route", "add", "203.0.113.0/24", "dev", "eth0")
             settings = on_the_lab(lab) | {"budgets": {"Block": 100_000}}
             settings["inventory"]["points"] = settings["inventory"]["points"][:1]

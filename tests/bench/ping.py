@@ -11,7 +11,7 @@ _EVERY = 0.002
 
 
 def _checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     total = (total >> 16) + (total & 0xFFFF)
     return ~(total + (total >> 16)) & 0xFFFF
 
@@ -20,7 +20,9 @@ class Pinger:
     """Echo requests (RFC 792) from one address of one host; the kernel of the other answers."""
 
     def __init__(self, namespace: str | None, source: str, target: str) -> None:
-        self._socket = inside(namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
+        self._socket = inside(
+            namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        )
         self._socket.bind((source, 0))
         self._socket.settimeout(0.001)
         self._target = target

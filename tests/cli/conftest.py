@@ -28,9 +28,12 @@ Run = Callable[..., Said]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Run a command in a folder and an environment of its own."""
-    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "LC_ALL")}
-    monkeypatch.setattr("os.environ", {**kept, "HOME": str(tmp_path), "USER": "ana", "NO_COLOR": "1",
-                                       "COLUMNS": "400"})  # fmt: skip
+    for name in os.environ:
+        if name not in ("PATH", "LANG", "LC_ALL"):
+            monkeypatch.delenv(name)
+    for name, value in {"HOME": str(tmp_path), "USER": "ana", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> Said:
@@ -71,7 +74,7 @@ def api(monkeypatch: pytest.MonkeyPatch, run: Run) -> Iterator[Api]:
 
         do_GET = do_POST = answer  # noqa: N815 - http.server's names
 
-        def log_message(self, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             """Quietly."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -21,8 +21,18 @@ def on_the_lab(lab: Lab) -> dict[str, Any]:
     return {
         "inventory": {
             "hosts": [
-                {"name": "web-1", "aliases": ["web"], "addresses": ["198.51.100.10"], "access": access("web")},
-                {"name": "db-1", "addresses": ["198.51.100.20"], "access": access("db"), "protected": True},
+                {
+                    "name": "web-1",
+                    "aliases": ["web"],
+                    "addresses": ["198.51.100.10"],
+                    "access": access("web"),
+                },
+                {
+                    "name": "db-1",
+                    "addresses": ["198.51.100.20"],
+                    "access": access("db"),
+                    "protected": True,
+                },
             ],
             "points": [
                 {"kind": "nftables", "name": "fra1", "access": access("web")},

@@ -13,17 +13,20 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
-import pyotp
 import yaml
+from pyotp import parse_uri
+from pyotp.totp import TOTP
 from temporalio.client import Client
 
 from responder.crypto.codec import sealed_converter
 from responder.crypto.keyring import KeyRing
 from responder.embedded import VERSION
+from responder.people import tokens
 from responder.settings import Settings, read_settings
+from responder.store import Store
 from responder.supervise import Supervisor
 
 SECRET = "a-webhook-secret-for-tests-only"
@@ -41,7 +44,9 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def wazuh(address: str, *, host: str = "web-1", level: int = 10, number: str = "") -> dict[str, Any]:
+def wazuh(
+    address: str, *, host: str = "web-1", level: int = 10, number: str = ""
+) -> dict[str, Any]:
     """An alert as Wazuh's manager writes it: sshd brute force from *address* on *host*."""
     number = number or f"{time.time_ns() / 1e9:.7f}"
     return {
@@ -52,7 +57,11 @@ def wazuh(address: str, *, host: str = "web-1", level: int = 10, number: str = "
             "id": "5763",
             "description": "sshd: brute force trying to get access to the system.",
             "groups": ["syslog", "sshd", "authentication_failures"],
-            "mitre": {"id": ["T1110"], "tactic": ["Credential Access"], "technique": ["Brute Force"]},
+            "mitre": {
+                "id": ["T1110"],
+                "tactic": ["Credential Access"],
+                "technique": ["Brute Force"],
+            },
         },
         "agent": {"id": "001", "name": host, "ip": "198.51.100.10"},
         "data": {"srcip": address, "dstuser": "root"},
@@ -70,7 +79,10 @@ class Runner:
             "api": {"port": api},
             "temporal": {"port": temporal, "ui_port": ui},
             "sources": {
-                "wazuh": {"kind": "wazuh", "auth": {"scheme": "hmac", "header": "X-Signature", "secrets": [SECRET]}}
+                "wazuh": {
+                    "kind": "wazuh",
+                    "auth": {"scheme": "hmac", "header": "X-Signature", "secrets": [SECRET]},
+                }
             },
             "people": [
                 {"name": "ana", "roles": ["operator"], "teams": ["Security Team"]},
@@ -90,7 +102,7 @@ class Runner:
         self.settings = self._read()
         self.supervisor: Supervisor | None = None
         self.tokens: dict[str, str] = {}
-        self.codes: dict[str, pyotp.TOTP] = {}
+        self.codes: dict[str, TOTP] = {}
         self.http = httpx.AsyncClient(base_url=self.settings.api.url, timeout=20)
 
     def _read(self) -> Settings:
@@ -104,7 +116,7 @@ class Runner:
             else:
                 os.environ["RESPONDER_CONFIG"] = before
 
-    async def __aenter__(self) -> "Runner":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -119,16 +131,15 @@ class Runner:
             await self._sign_in()
 
     async def _sign_in(self) -> None:
-        from responder.people import tokens
-        from responder.store import Store
-
         store = Store(self.settings.database)
         for person in self.settings.people:
             self.tokens[person.name] = await tokens.issue(store, person.name)
         await store.close()
         for name in ("ana", "ben"):
             found = await self.api("POST", f"/api/people/{name}/factor", by="root")
-            self.codes[name] = pyotp.parse_uri(found["otpauth"])
+            made = parse_uri(found["otpauth"])
+            assert isinstance(made, TOTP)
+            self.codes[name] = made
 
     async def stop(self) -> None:
         """Stop everything."""
@@ -181,7 +192,9 @@ class Runner:
             with suppress(httpx.HTTPError):
                 if found := await look():
                     return found
-            assert time.monotonic() < give_up, f"waited {seconds:g} s for {what}\n{self.last_words()}"
+            assert time.monotonic() < give_up, (
+                f"waited {seconds:g} s for {what}\n{self.last_words()}"
+            )
             await asyncio.sleep(0.05)
 
     async def status(self, name: str, status: str, seconds: float = 30.0) -> dict[str, Any]:
@@ -196,7 +209,9 @@ class Runner:
         try:
             found: dict[str, Any] = await self.until(look, f"{name} to be {status}", seconds)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{name} is {last.get('status')}: {last.get('holds')}") from error
+            raise AssertionError(
+                f"{error}\n{name} is {last.get('status')}: {last.get('holds')}"
+            ) from error
         return found
 
     async def code(self, who: str) -> str:
@@ -222,7 +237,9 @@ class Runner:
     async def temporal(self, *, sealed: bool = True) -> Client:
         """A client of the embedded Temporal, as a stranger who got hold of it would have."""
         keys = self.settings.state / "keys" / "payloads.json"
-        more: dict[str, Any] = {"data_converter": sealed_converter(KeyRing.load(keys))} if sealed else {}
+        more: dict[str, Any] = (
+            {"data_converter": sealed_converter(KeyRing.load(keys))} if sealed else {}
+        )
         return await Client.connect(self.settings.temporal.target, namespace="responder", **more)
 
     def rows(self, query: str, *values: Any) -> list[sqlite3.Row]:
@@ -253,10 +270,11 @@ class Runner:
 
     def last_words(self) -> str:
         """The end of the logs."""
-        said = []
-        for log in (self.settings.state / "logs").glob("*.log"):
-            said.append(f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-12:]))
-        return "\n".join(said)
+        logs = sorted((self.settings.state / "logs").glob("*.log"))
+        ends = [log.read_text(errors="replace").splitlines()[-12:] for log in logs]
+        return "\n".join(
+            f"--- {log.name}\n" + "\n".join(end) for log, end in zip(logs, ends, strict=True)
+        )
 
 
 PYTHON = sys.executable

@@ -1,10 +1,13 @@
 """Whoever reaches Temporal, even with the payload key, causes no effect, no undo and no extension."""
 
 import asyncio
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
 from responder.contract import Request
@@ -23,8 +26,13 @@ BLOCK = Request(kind="Block", params={"network": f"{VICTIM}/32", "lasts": "PT24H
 def forged_incident(name: str) -> Incident:
     """Facts that no authenticated alert ever said."""
     return Incident(
-        id=name, title="forged", priority=Priority.P1, category="authentication_attack",
-        subject=VICTIM, began=datetime.now(UTC), opened=datetime.now(UTC),
+        id=name,
+        title="forged",
+        priority=Priority.P1,
+        category="authentication_attack",
+        subject=VICTIM,
+        began=datetime.now(UTC),
+        opened=datetime.now(UTC),
         indicators=Indicators.model_validate({"networks": [f"{VICTIM}/32"], "hosts": ["web-1"]}),
     )
 
@@ -52,7 +60,10 @@ async def test_a_playbook_started_by_a_stranger_does_nothing_and_raises_the_alar
     client = await runner.temporal()
     for name in ("INC-2026-9999/authentication-attack/1", "anything"):
         handle = await client.start_workflow(
-            "AuthenticationAttack", forged_incident("INC-2026-9999"), id=name, task_queue="responder"
+            "AuthenticationAttack",
+            forged_incident("INC-2026-9999"),
+            id=name,
+            task_queue="responder",
         )
         with pytest.raises(Exception):  # noqa: B017, PT011 - a workflow failure of whatever kind
             await handle.result()
@@ -88,8 +99,12 @@ async def test_activities_called_by_a_strangers_workflow_or_alone_do_nothing(
 ) -> None:
     client: Client = await runner.temporal()
     batch = Batch(step=1, actions=(BLOCK,))
-    handle = await client.start_activity(  # type: ignore[attr-defined]
-        "do", batch, id="alone", task_queue="responder", start_to_close_timeout=timedelta(seconds=20)
+    handle = await client.start_activity(
+        "do",
+        batch,
+        id="alone",
+        task_queue="responder",
+        start_to_close_timeout=timedelta(seconds=20),
     )
     with pytest.raises(Exception):  # noqa: B017, PT011 - an activity failure of whatever kind
         await handle.result()
@@ -102,9 +117,12 @@ async def test_a_forged_lease_neither_undoes_nor_extends(runner: Runner, lab: La
     before = runner.rows("SELECT until FROM holds WHERE resource = ?", resource)[0]["until"]
     client = await runner.temporal()
     for until in (datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(days=300)):
-        await client.start_activity(  # type: ignore[attr-defined]
-            "lift", LeaseStart(resource=resource, until=until), id=f"lift-{until:%Y}-{until:%H%M%S}",
-            task_queue="responder", start_to_close_timeout=timedelta(seconds=20),
+        await client.start_activity(
+            "lift",
+            LeaseStart(resource=resource, until=until),
+            id=f"lift-{until:%Y}-{until:%H%M%S}",
+            task_queue="responder",
+            start_to_close_timeout=timedelta(seconds=20),
         )
     real = client.get_workflow_handle(f"lease/{resource}")
     await real.signal("look")
@@ -137,16 +155,18 @@ async def test_a_forged_look_or_an_unsealed_one_does_not_approve(runner: Runner,
     incident = await runner.incident(incident["id"])
     assert [a["state"] for a in incident["asks"]] == ["open"]
     # The row itself set to approved by somebody with the database: no signature, no effect.
-    import sqlite3
-
     connection = sqlite3.connect(runner.settings.state / "responder.sqlite", timeout=20)
-    connection.execute("UPDATE asks SET state = 'approved', decided = expires WHERE id = ?", (ask["id"],))
+    connection.execute(
+        "UPDATE asks SET state = 'approved', decided = expires WHERE id = ?", (ask["id"],)
+    )
     connection.commit()
     connection.close()
     await client.get_workflow_handle(run).signal("look")
 
     async def refused() -> bool:
-        return any(s["state"] == "refused" for s in (await runner.incident(incident["id"]))["steps"])
+        return any(
+            s["state"] == "refused" for s in (await runner.incident(incident["id"]))["steps"]
+        )
 
     await runner.until(refused, "the forged approval to be refused")
     assert lab.probe("web", "db")
@@ -154,7 +174,9 @@ async def test_a_forged_look_or_an_unsealed_one_does_not_approve(runner: Runner,
     assert any("0 of 2 people needed have approved" in s["said"] for s in steps), steps
 
 
-async def test_a_terminated_incident_is_started_again_and_people_are_told(runner: Runner, lab: Lab) -> None:
+async def test_a_terminated_incident_is_started_again_and_people_are_told(
+    runner: Runner, lab: Lab
+) -> None:
     incident = await contained(runner, "203.0.113.64")
     client = await runner.temporal()
     handle = client.get_workflow_handle(incident["id"])
@@ -168,7 +190,9 @@ async def test_a_terminated_incident_is_started_again_and_people_are_told(runner
     assert elements(lab, "web", "203.0.113.64")
 
 
-async def test_an_incident_started_by_a_stranger_finds_nothing_to_do(runner: Runner, lab: Lab) -> None:
+async def test_an_incident_started_by_a_stranger_finds_nothing_to_do(
+    runner: Runner, lab: Lab
+) -> None:
     client = await runner.temporal()
     handle = await client.start_workflow(
         "Incident", IncidentStart(id="INC-2026-7777"), id="INC-2026-7777", task_queue="responder"
@@ -180,29 +204,35 @@ async def test_an_incident_started_by_a_stranger_finds_nothing_to_do(runner: Run
 async def test_a_reset_run_is_answered_from_the_store_and_does_nothing_twice(
     runner: Runner, lab: Lab
 ) -> None:
-    from temporalio.api.common.v1 import WorkflowExecution
-    from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-
     await runner.post(wazuh("203.0.113.65", host="web-1", level=12))
     incident = await runner.about("203.0.113.65")
     incident = await runner.status(incident["id"], "waiting for approval")
-    before = runner.rows("SELECT COUNT(*) AS n FROM audit WHERE kind = 'intent' AND incident = ?", incident["id"])
+    before = runner.rows(
+        "SELECT COUNT(*) AS n FROM audit WHERE kind = 'intent' AND incident = ?", incident["id"]
+    )
     client = await runner.temporal()
     run = incident["runs"][0]["id"]
     described = await client.get_workflow_handle(run).describe()
     await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
-            namespace="responder", workflow_execution=WorkflowExecution(workflow_id=run, run_id=described.run_id),
-            reason="forged", workflow_task_finish_event_id=4, request_id="reset-1",
+            namespace="responder",
+            workflow_execution=WorkflowExecution(workflow_id=run, run_id=described.run_id),
+            reason="forged",
+            workflow_task_finish_event_id=4,
+            request_id="reset-1",
         )
     )
     await asyncio.sleep(4)
     incident = await runner.incident(incident["id"])
     assert len(elements(lab, "web", "203.0.113.65")) == 1
-    after = runner.rows("SELECT COUNT(*) AS n FROM audit WHERE kind = 'intent' AND incident = ?", incident["id"])
+    after = runner.rows(
+        "SELECT COUNT(*) AS n FROM audit WHERE kind = 'intent' AND incident = ?", incident["id"]
+    )
     assert [r["n"] for r in after] == [r["n"] for r in before]
     assert [a["state"] for a in incident["asks"]] == ["open"], "nothing is asked twice"
-    await runner.api("POST", f"/api/asks/{incident['asks'][0]['id']}/decisions", json={"approve": False})
+    await runner.api(
+        "POST", f"/api/asks/{incident['asks'][0]['id']}/decisions", json={"approve": False}
+    )
     await runner.until(
         lambda: _ended(runner, incident["id"]), "the reset run to end after the denial"
     )

@@ -3,7 +3,7 @@
 import json
 import signal
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,7 +25,9 @@ def elements(lab: Lab, host: str, address: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_two_incidents_share_a_block_which_ends_with_the_last_hold(runner: Runner, lab: Lab) -> None:
+async def test_two_incidents_share_a_block_which_ends_with_the_last_hold(
+    runner: Runner, lab: Lab
+) -> None:
     """The same address attacks by two kinds of alert: a longer second hold extends the kernel's timeout."""
     await runner.post(wazuh("198.51.100.66", host="web-1", level=7))
     first = await runner.about("198.51.100.66")
@@ -35,8 +37,13 @@ async def test_two_incidents_share_a_block_which_ends_with_the_last_hold(runner:
     begun = runner.rows("SELECT taken, until FROM holds WHERE resource = ?", resource)[0]
     # A second incident, of another kind, takes its own hold on the same resource.
     scan = wazuh("198.51.100.66", level=7) | {
-        "rule": {"level": 7, "id": "40601", "description": "Longer look at the same address", "groups": ["demo"],
-                 "mitre": {"id": ["T1110.004"], "tactic": [], "technique": []}}
+        "rule": {
+            "level": 7,
+            "id": "40601",
+            "description": "Longer look at the same address",
+            "groups": ["demo"],
+            "mitre": {"id": ["T1110.004"], "tactic": [], "technique": []},
+        }
     }
     await runner.api("POST", f"/api/incidents/{first['id']}/close", json={"resolution": "resolved"})
     await runner.post(scan)
@@ -62,7 +69,9 @@ async def test_two_incidents_share_a_block_which_ends_with_the_last_hold(runner:
     await runner.until(lifted, "the block to be lifted with its last hold")
 
 
-async def test_a_merged_alert_with_a_new_attacker_is_contained_as_well(runner: Runner, lab: Lab) -> None:
+async def test_a_merged_alert_with_a_new_attacker_is_contained_as_well(
+    runner: Runner, lab: Lab
+) -> None:
     """The same subject, a new address: the next run answers the new indicator only."""
     many = wazuh("203.0.113.80", level=7)
     await runner.post(many)
@@ -84,7 +93,9 @@ async def test_a_merged_alert_with_a_new_attacker_is_contained_as_well(runner: R
     assert counted["merged"] == 1
 
 
-async def test_with_one_of_two_firewalls_dead_the_other_blocks_at_once(runner: Runner, lab: Lab) -> None:
+async def test_with_one_of_two_firewalls_dead_the_other_blocks_at_once(
+    runner: Runner, lab: Lab
+) -> None:
     lab.cut("edge2")
     try:
         began = time.monotonic()
@@ -105,7 +116,9 @@ async def test_with_one_of_two_firewalls_dead_the_other_blocks_at_once(runner: R
         lab.mend("edge2")
     await runner.status(incident["id"], "contained", 90)
     assert len(elements(lab, "edge2", "203.0.113.90")) == 1
-    print(f"the living firewall blocked {alive:.2f} s after the alert, the dead one once it was back")
+    print(
+        f"the living firewall blocked {alive:.2f} s after the alert, the dead one once it was back"
+    )
 
 
 async def test_drift_is_found_put_back_and_written_down(runner: Runner, lab: Lab) -> None:
@@ -122,17 +135,20 @@ async def test_drift_is_found_put_back_and_written_down(runner: Runner, lab: Lab
     assert any(e["kind"] == "drift" and "found False" in e["data"]["said"] for e in audit)
 
 
-async def test_the_kernel_lifts_a_block_when_everything_of_ours_is_dead(runner: Runner, lab: Lab) -> None:
+async def test_the_kernel_lifts_a_block_when_everything_of_ours_is_dead(
+    runner: Runner, lab: Lab
+) -> None:
     """Nothing is left running; the firewall's own timeout ends the block within 60 s of the lease."""
     await runner.post(wazuh("198.51.100.66", level=7))
     incident = await runner.about("198.51.100.66")
     await runner.status(incident["id"], "contained")
     [element] = elements(lab, "web", "198.51.100.66")
     held = runner.rows(
-        "SELECT until FROM holds WHERE incident = ? AND resource LIKE 'block/fra1/%'", incident["id"]
+        "SELECT until FROM holds WHERE incident = ? AND resource LIKE 'block/fra1/%'",
+        incident["id"],
     )
-    lease_ends = datetime.fromtimestamp(held[0]["until"] / 1e6)
-    kernel_ends = datetime.now() + timedelta(seconds=element["expires"])
+    lease_ends = datetime.fromtimestamp(held[0]["until"] / 1e6, UTC)
+    kernel_ends = datetime.now(UTC) + timedelta(seconds=element["expires"])
     assert timedelta(0) < kernel_ends - lease_ends < timedelta(seconds=60)
     # A day cannot be waited for: the same element with the same kind of timeout, shortened as a
     # lease that is about to end has it, and every process of ours stopped, not asked.
@@ -151,4 +167,6 @@ async def test_the_kernel_lifts_a_block_when_everything_of_ours_is_dead(runner: 
     assert not lab.probe("attacker", "web")
     time.sleep(3.5)
     assert lab.probe("attacker", "web")
-    print(json.dumps({"kernel_outlives_lease_by_seconds": (kernel_ends - lease_ends).total_seconds()}))
+    print(
+        json.dumps({"kernel_outlives_lease_by_seconds": (kernel_ends - lease_ends).total_seconds()})
+    )

@@ -8,26 +8,43 @@ from tests.lab.network import Lab
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_an_alert_becomes_a_verified_block_on_both_firewalls(runner: Runner, lab: Lab) -> None:
+async def test_an_alert_becomes_a_verified_block_on_both_firewalls(
+    runner: Runner, lab: Lab
+) -> None:
     assert lab.probe("attacker", "web")
     answer = await runner.post(wazuh("198.51.100.66", level=7))
     assert answer.status_code == 202
     incident = await runner.about("198.51.100.66")
     incident = await runner.status(incident["id"], "contained")
-    assert {h["point"]: h["outcome"] for h in incident["holds"]} == {"fra1": "verified", "ams1": "verified"}
+    assert {h["point"]: h["outcome"] for h in incident["holds"]} == {
+        "fra1": "verified",
+        "ams1": "verified",
+    }
     assert not lab.probe("attacker", "web")
     assert lab.probe("db", "web")
     assert incident["clocks"][1]["met"] or incident["clocks"][0]["met"]
 
-    ended = await runner.api("POST", "/api/leases/end", json={"resource": "block/fra1/198.51.100.66"})
+    ended = await runner.api(
+        "POST", "/api/leases/end", json={"resource": "block/fra1/198.51.100.66"}
+    )
     assert ended == {"resources": ["block/fra1/198.51.100.66"]}
 
     async def gone() -> bool:
         return lab.probe("attacker", "web")
 
     await runner.until(gone, "the block at fra1 to be undone")
-    kinds = [row["kind"] for row in await runner.api("GET", "/api/audit", params={"last": 500, "incident": incident["id"]})]
-    for before, after in (("planned", "intent"), ("intent", "outcome"), ("hold ended", "undo"), ("undo", "undone")):
+    kinds = [
+        row["kind"]
+        for row in await runner.api(
+            "GET", "/api/audit", params={"last": 500, "incident": incident["id"]}
+        )
+    ]
+    for before, after in (
+        ("planned", "intent"),
+        ("intent", "outcome"),
+        ("hold ended", "undo"),
+        ("undo", "undone"),
+    ):
         assert kinds.index(before) < kinds.index(after), kinds
     found = await runner.api("GET", "/api/audit/verification")
     assert found["fault"] is None
@@ -42,8 +59,15 @@ async def test_an_isolation_waits_for_a_second_factor_and_is_undone_when_it_was_
     [ask] = [a for a in incident["asks"] if a["state"] == "open"]
     assert ask["tier"] == "T2"
     assert ask["plan"]["changes"][0]["points"] == [
-        {"point": "web-1", "resource": "filter/web-1", "known": True, "before": "open", "expires": None,
-         "after": "isolated", "changes": True}
+        {
+            "point": "web-1",
+            "resource": "filter/web-1",
+            "known": True,
+            "before": "open",
+            "expires": None,
+            "after": "isolated",
+            "changes": True,
+        }
     ]
     path = f"/api/asks/{ask['id']}/decisions"
 

@@ -21,7 +21,15 @@ from tests.lab.network import Lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-MOMENTS = ("before read", "after read", "before write", "after write", "after read-back", "before undo", "after undo")
+MOMENTS = (
+    "before read",
+    "after read",
+    "before write",
+    "after write",
+    "after read-back",
+    "before undo",
+    "after undo",
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -30,7 +38,14 @@ async def runner(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     folder: Path = tmp_path_factory.mktemp("doomed")
     settings = on_the_lab(lab) | {
         "wiring": "tests.e2e.faults:FaultyWiring",
-        "sla": {"P3": {"acknowledge": "PT12S", "contain": "PT4H", "resolve": "P1D", "escalates_to": ["Operations"]}},
+        "sla": {
+            "P3": {
+                "acknowledge": "PT12S",
+                "contain": "PT4H",
+                "resolve": "P1D",
+                "escalates_to": ["Operations"],
+            }
+        },
     }
     settings["inventory"]["points"] = settings["inventory"]["points"][:1]
     made = Runner(folder, settings)
@@ -47,7 +62,9 @@ def doom(runner: Runner, moment: str) -> Path:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_a_worker_killed_around_an_effect_leaves_exactly_one(runner: Runner, lab: Lab, moment: str) -> None:
+async def test_a_worker_killed_around_an_effect_leaves_exactly_one(
+    runner: Runner, lab: Lab, moment: str
+) -> None:
     address = f"203.0.113.{100 + MOMENTS.index(moment)}"
     flag = doom(runner, moment)
     await runner.post(wazuh(address, host="elsewhere", level=7))
@@ -61,18 +78,27 @@ async def test_a_worker_killed_around_an_effect_leaves_exactly_one(runner: Runne
     if "undo" in moment:
 
         async def lifted() -> bool:
-            row = runner.rows("SELECT state FROM resources WHERE name = ?", f"block/fra1/{address}")[0]
+            row = runner.rows(
+                "SELECT state FROM resources WHERE name = ?", f"block/fra1/{address}"
+            )[0]
             return bool(row["state"] == "clear") and not elements(lab, "web", address)
 
         await runner.until(lifted, "the undo to be finished", 90)
     else:
         incident = await runner.status(incident["id"], "contained", 90)
         assert len(elements(lab, "web", address)) == 1
-        kinds = [r["kind"] for r in runner.rows("SELECT kind FROM audit WHERE incident = ? ORDER BY seq", incident["id"])]
+        kinds = [
+            r["kind"]
+            for r in runner.rows(
+                "SELECT kind FROM audit WHERE incident = ? ORDER BY seq", incident["id"]
+            )
+        ]
         assert kinds.count("intent") == 1
         assert kinds.index("intent") < kinds.index("outcome")
         assert kinds.count("planned") == 1, "a retry never plans again"
-    print(f"worker killed {moment}: whole again {time.monotonic() - began:.1f} s later, start of the process included")
+    print(
+        f"worker killed {moment}: whole again {time.monotonic() - began:.1f} s later, start of the process included"
+    )
     found = await runner.api("GET", "/api/audit/verification")
     assert found["fault"] is None
 
@@ -81,29 +107,46 @@ async def _gone(path: Path) -> bool:
     return not path.exists()
 
 
-async def test_temporal_killed_with_a_clock_due_strikes_it_late_by_seconds_at_most(runner: Runner) -> None:
+async def test_temporal_killed_with_a_clock_due_strikes_it_late_by_seconds_at_most(
+    runner: Runner,
+) -> None:
     await runner.post(wazuh("203.0.113.120", host="elsewhere", level=7))
     incident = await runner.about("203.0.113.120")
     await runner.status(incident["id"], "contained", 60)
     clock = next(c for c in incident["clocks"] if c["clock"] == "acknowledge")
-    due = runner.rows("SELECT due FROM clocks WHERE incident = ? AND clock = 'acknowledge'", incident["id"])[0]["due"] / 1e6
+    due = (
+        runner.rows(
+            "SELECT due FROM clocks WHERE incident = ? AND clock = 'acknowledge'", incident["id"]
+        )[0]["due"]
+        / 1e6
+    )
     await asyncio.sleep(max(due - time.time() - 1.5, 0))
     runner.kill("temporal")
     assert clock["breached"] is None
 
     async def struck() -> bool:
-        row = runner.rows("SELECT breached FROM clocks WHERE incident = ? AND clock = 'acknowledge'", incident["id"])[0]
+        row = runner.rows(
+            "SELECT breached FROM clocks WHERE incident = ? AND clock = 'acknowledge'",
+            incident["id"],
+        )[0]
         return row["breached"] is not None
 
     await runner.until(struck, "the clock to strike", 60)
-    row = runner.rows("SELECT data FROM audit WHERE kind = 'breached' AND incident = ?", incident["id"])[0]
+    row = runner.rows(
+        "SELECT data FROM audit WHERE kind = 'breached' AND incident = ?", incident["id"]
+    )[0]
     print("the clock struck with Temporal killed just before:", row["data"])
-    subjects = [r["subject"] for r in runner.rows("SELECT subject FROM messages WHERE incident = ?", incident["id"])]
+    subjects = [
+        r["subject"]
+        for r in runner.rows("SELECT subject FROM messages WHERE incident = ?", incident["id"])
+    ]
     assert sum("not acknowledged in time" in s for s in subjects) == 1
     assert sum("of the time to acknowledge is used" in s for s in subjects) == 2
 
 
-async def test_the_api_killed_during_500_posts_loses_nothing_that_it_accepted(runner: Runner) -> None:
+async def test_the_api_killed_during_500_posts_loses_nothing_that_it_accepted(
+    runner: Runner,
+) -> None:
     accepted: set[str] = set()
     refused = 0
 
@@ -147,12 +190,16 @@ async def test_the_api_killed_during_500_posts_loses_nothing_that_it_accepted(ru
     assert kept == accepted
     counted = await runner.api("GET", "/api/intake")
     assert counted["missing"] == 0
-    opened = runner.rows("SELECT COUNT(*) AS n FROM incidents WHERE subject = '203.0.113.130'")[0]["n"]
+    opened = runner.rows("SELECT COUNT(*) AS n FROM incidents WHERE subject = '203.0.113.130'")[0][
+        "n"
+    ]
     assert opened == 1, "one subject is one incident, however many alerts"
     print(f"500 posts, {refused} sends met a dead API; {counted}")
 
 
-async def test_with_temporal_away_alerts_are_taken_in_and_worked_on_later(runner: Runner, lab: Lab) -> None:
+async def test_with_temporal_away_alerts_are_taken_in_and_worked_on_later(
+    runner: Runner, lab: Lab
+) -> None:
     assert runner.supervisor is not None
     assert runner.supervisor.temporal is not None
     pid = runner.supervisor.temporal.pid
@@ -169,7 +216,9 @@ async def test_with_temporal_away_alerts_are_taken_in_and_worked_on_later(runner
     await runner.status(incident["id"], "contained", 60)
 
 
-async def test_temporals_database_lost_or_given_back_old_repeats_nothing(runner: Runner, lab: Lab) -> None:
+async def test_temporals_database_lost_or_given_back_old_repeats_nothing(
+    runner: Runner, lab: Lab
+) -> None:
     """An ask is open, a block is held; the file is deleted, and later an old copy of it restored."""
     await runner.post(wazuh("203.0.113.150", host="web-1", level=12))
     incident = await runner.about("203.0.113.150")
@@ -181,11 +230,16 @@ async def test_temporals_database_lost_or_given_back_old_repeats_nothing(runner:
 
     def effects() -> tuple[int, int, int]:
         found = tuple(
-            runner.rows(f"SELECT COUNT(*) AS n FROM {table} WHERE incident = ?", incident["id"])[0]["n"]  # noqa: S608
-            for table in ("asks", "holds")
+            runner.rows(query, incident["id"])[0]["n"]
+            for query in (
+                "SELECT COUNT(*) AS n FROM asks WHERE incident = ?",
+                "SELECT COUNT(*) AS n FROM holds WHERE incident = ?",
+            )
         )
-        intents = runner.rows("SELECT COUNT(*) AS n FROM audit WHERE kind = 'intent' AND incident = ?", incident["id"])
-        return (*found, intents[0]["n"])  # type: ignore[return-value]
+        intents = runner.rows(
+            "SELECT COUNT(*) AS n FROM audit WHERE kind = 'intent' AND incident = ?", incident["id"]
+        )
+        return (*found, intents[0]["n"])
 
     before = effects()
     await _swap(runner, None)
@@ -206,7 +260,12 @@ async def test_temporals_database_lost_or_given_back_old_repeats_nothing(runner:
     assert effects() == before
     assert (await runner.incident(incident["id"]))["status"] == "contained"
     assert not lab.probe("db", "web")
-    await runner.api("POST", "/api/leases/end", json={"resource": "filter/web-1", "code": await runner.fresh_code("ben")}, by="ben")
+    await runner.api(
+        "POST",
+        "/api/leases/end",
+        json={"resource": "filter/web-1", "code": await runner.fresh_code("ben")},
+        by="ben",
+    )
     await runner.until(lambda: _open(lab), "the isolation to end", 60)
 
 

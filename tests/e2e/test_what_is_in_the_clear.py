@@ -13,7 +13,9 @@ CANARY = "hunter2-CANARY-7f3a"
 MOST_EVENTS = 40
 
 
-async def test_no_word_of_an_alert_is_in_the_clear_anywhere_outside_the_store(runner: Runner, lab: Lab) -> None:
+async def test_no_word_of_an_alert_is_in_the_clear_anywhere_outside_the_store(
+    runner: Runner, lab: Lab
+) -> None:
     alert = wazuh("203.0.113.70", host="web-1", level=12)
     alert["rule"]["description"] = f"password {CANARY} tried"
     alert["full_log"] = f"Failed password {CANARY}"
@@ -39,14 +41,13 @@ async def test_no_word_of_an_alert_is_in_the_clear_anywhere_outside_the_store(ru
     assert CANARY not in metrics
     assert "203.0.113.70" not in metrics, "no target is ever a label"
     assert 'responder_webhook_requests_total{outcome="accepted",source="wazuh"}' in metrics
-    found = []
-    for folder in ("temporal", "logs"):
-        for file in (runner.settings.state / folder).iterdir():
-            if CANARY.encode() in file.read_bytes():
-                found.append(file.name)
+    files = [f for name in ("temporal", "logs") for f in (runner.settings.state / name).iterdir()]
+    found = [file.name for file in files if CANARY.encode() in file.read_bytes()]
     assert not found, f"the canary is in the clear in {found}"
     deliveries = runner.rows("SELECT body FROM deliveries")
-    assert all(CANARY.encode() not in row["body"] for row in deliveries), "deliveries are kept sealed"
+    assert all(CANARY.encode() not in row["body"] for row in deliveries), (
+        "deliveries are kept sealed"
+    )
 
 
 async def test_an_incident_with_one_block_costs_few_events(runner: Runner, lab: Lab) -> None:
@@ -62,7 +63,10 @@ async def test_an_incident_with_one_block_costs_few_events(runner: Runner, lab: 
     kinds = {}
     for name in (incident["id"], incident["runs"][0]["id"]):
         history = await client.get_workflow_handle(name).fetch_history()
-        kinds[name] = [json.loads(history.to_json())["events"][i]["eventType"] for i in range(len(history.events))]
+        kinds[name] = [
+            json.loads(history.to_json())["events"][i]["eventType"]
+            for i in range(len(history.events))
+        ]
     total = sum(map(len, kinds.values()))
     print(f"{total} events: " + ", ".join(f"{name} {len(found)}" for name, found in kinds.items()))
     assert total <= MOST_EVENTS, kinds
@@ -82,7 +86,14 @@ async def test_temporals_list_finds_an_incident_by_what_it_is(runner: Runner, la
         return [one.id async for one in client.list_workflows(query)]
 
     assert await runner.until(listed, "Temporal's list to show it") == [incident["id"]]
-    metadata = await client.get_workflow_handle(incident["id"]).query("__temporal_workflow_metadata")
+    metadata = await client.get_workflow_handle(incident["id"]).query(
+        "__temporal_workflow_metadata"
+    )
     board = metadata["currentDetails"] if isinstance(metadata, dict) else metadata.current_details
-    for words in ("**contained**", "| acknowledge |", "block/fra1/203.0.113.72", "responder incidents ack"):
+    for words in (
+        "**contained**",
+        "| acknowledge |",
+        "block/fra1/203.0.113.72",
+        "responder incidents ack",
+    ):
         assert words in board

@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> int:
         seconds = float(arguments[0])
         seed = int(arguments[1]) if len(arguments) > 1 else random.SystemRandom().getrandbits(32)
     except (IndexError, ValueError):
-        print(USAGE, file=sys.stderr)  # noqa: T201 - it is a command
+        print(USAGE, file=sys.stderr)
         return 2
     chance = random.Random(seed)
     bodies = corpus()
@@ -31,11 +31,11 @@ def main(arguments: list[str]) -> int:
             accepted += attack(chance, bodies, now)
         except Exception:  # noqa: BLE001 - any of them is the finding
             traceback.print_exc()
-            print(f"seed {seed}: execution {executions} raised what it must not")  # noqa: T201
+            print(f"seed {seed}: execution {executions} raised what it must not")
             return 1
         slowest = max(slowest, time.perf_counter() - began)
         executions += 1
-    print(  # noqa: T201 - it is a command
+    print(
         f"seed {seed}: {executions} executions in {seconds:g} s, {accepted} normalised, "
         f"slowest {slowest * 1000:.0f} ms, nothing raised but alert errors"
     )

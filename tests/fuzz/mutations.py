@@ -56,10 +56,8 @@ def attack(chance: random.Random, bodies: Corpus, now: datetime) -> bool:
     """One execution; whether it got as far as alerts. Raises whatever must not come out."""
     _authenticate(chance, now)
     sender, body = chance.choice(bodies)
-    if chance.random() < 0.3:
-        body = _bytes(chance, body)
-    else:
-        body = json.dumps(_value(chance, json.loads(body), 0)).encode()
+    raw = chance.random() < 0.3
+    body = _bytes(chance, body) if raw else json.dumps(_value(chance, json.loads(body), 0)).encode()
     try:
         value = parse(body)
         normalised = NORMALISERS[sender.kind](value, sender, "fuzz", chance.choice((None, now)))

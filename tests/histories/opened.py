@@ -25,7 +25,8 @@ def _open(value: Any, codec: SealedPayloads) -> Any:
     metadata = value.get("metadata")
     if isinstance(metadata, dict) and metadata.get("encoding") == _SEALED:
         sealed = Payload(
-            metadata={k: b64decode(v) for k, v in metadata.items()}, data=b64decode(value.get("data", ""))
+            metadata={k: b64decode(v) for k, v in metadata.items()},
+            data=b64decode(value.get("data", "")),
         )
         clear = codec.open(sealed)
         return {

@@ -29,7 +29,12 @@ def replayer(*workflows: type) -> Replayer:
 
 
 def test_there_are_recorded_histories_of_every_kind() -> None:
-    kinds = {json.loads(p.read_text())["events"][0]["workflowExecutionStartedEventAttributes"]["workflowType"]["name"] for p in RECORDED}
+    kinds = {
+        json.loads(p.read_text())["events"][0]["workflowExecutionStartedEventAttributes"][
+            "workflowType"
+        ]["name"]
+        for p in RECORDED
+    }
     assert {"Incident", "Lease", "AuthenticationAttack"} <= kinds
 
 
@@ -60,4 +65,6 @@ async def test_a_workflow_that_would_have_done_otherwise_is_caught() -> None:
     recorded = Path(__file__).parent / "ended-lease.json"
     history = WorkflowHistory.from_json("lease", recorded.read_text())
     found = await replayer(Hasty).replay_workflow(history, raise_on_replay_failure=False)
-    assert "Nondeterminism" in type(found.replay_failure).__name__ or "TMPRL1100" in str(found.replay_failure)
+    assert "Nondeterminism" in type(found.replay_failure).__name__ or "TMPRL1100" in str(
+        found.replay_failure
+    )

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         _set_up()
         sys.exit(_attend(words))
     if missing := why_not():
-        print(f"sandbox: {missing}; tests that need the lab are skipped", file=sys.stderr)  # noqa: T201
+        print(f"sandbox: {missing}; tests that need the lab are skipped", file=sys.stderr)
         os.execvp(words[0], words)  # noqa: S606
     # Replaced, not spawned: killing this process is then killing the parent of the namespaces.
     again = (sys.executable, "-m", "tests.lab.sandbox", _INSIDE, "--", *words)
@@ -70,7 +70,7 @@ def _attend(words: Sequence[str]) -> int:
     try:
         command = subprocess.Popen(words)
     except OSError as error:
-        print(f"sandbox: {words[0]}: {error.strerror}", file=sys.stderr)  # noqa: T201
+        print(f"sandbox: {words[0]}: {error.strerror}", file=sys.stderr)
         return 127
 
     def pass_on(number: int, _: FrameType | None) -> None:

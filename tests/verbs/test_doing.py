@@ -29,6 +29,7 @@ async def test_what_policy_allows_is_done_at_every_point_and_proved(desk: Desk) 
     assert {p.point: p.outcome for p in receipt.points} == {
         "ams1": Outcome.VERIFIED, "fra1": Outcome.VERIFIED,
     }  # fmt: skip
+    assert receipt.until is not None
     assert receipt.until == desk.clock.now + timedelta(hours=1)
     assert desk.fra.holds(ATTACKER)
     assert desk.ams.holds(ATTACKER)
@@ -259,7 +260,7 @@ async def test_a_batch_that_is_too_large_is_refused(desk: Desk) -> None:
     desk.policy = POLICY.model_copy(update={"largest_batch": 2})
     addresses = [f"203.0.113.{n}" for n in range(1, 4)]
     run = await desk.open_run(networks=addresses)
-    with pytest.raises(Refused, match="3 actions at once; policy allows 2"):
+    with pytest.raises(Refused, match="at most 2 actions in one `do`, found 3"):
         await desk.do(run, *(block(a) for a in addresses))
 
 
