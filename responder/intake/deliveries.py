@@ -59,9 +59,9 @@ async def count(store: Store) -> dict[str, int]:
     """
     async with store.reading() as tx:
         states = select(alerts.c.state, func.count()).group_by(alerts.c.state)
-        by_alert: dict[str, int] = dict((await tx.execute(states)).tuples().all())
+        by_alert: dict[str, int] = dict((await tx.execute(states)).all())
         states = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
-        by_delivery: dict[str, int] = dict((await tx.execute(states)).tuples().all())
+        by_delivery: dict[str, int] = dict((await tx.execute(states)).all())
         query = select(counters.c.value).where(counters.c.name == "alerts")
         taken = (await tx.execute(query)).scalar_one_or_none() or 0
     counted = {state: by_alert.get(state, 0) for state in ("started", "merged", "dismissed")}

@@ -74,7 +74,7 @@ async def used_lately(tx: Transaction, now: datetime) -> dict[str, int]:
         .where(holds.c.taken > now - timedelta(hours=1))
         .group_by(holds.c.kind)
     )
-    return dict((await tx.execute(query)).tuples().all())
+    return dict((await tx.execute(query)).all())
 
 
 def draw(

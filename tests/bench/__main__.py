@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from activities.shells import SSHShell
 from tests.bench.floor import bare, bare_rate
@@ -186,7 +187,7 @@ def help_ratio() -> None:
     )
 
 
-async def start_up(folder: Path, settings: dict[str, object]) -> None:
+async def start_up(folder: Path, settings: dict[str, Any]) -> None:
     """From nothing to ready, and what that costs in memory."""
     times: list[float] = []
     for number in range(3):
@@ -226,7 +227,7 @@ async def main() -> None:
                 "for i in $(seq 250); do ip addr add 203.0.113.$i/32 dev eth0; done",
             )
             lab.run("web", "ip", "route", "add", "203.0.113.0/24", "dev", "eth0")
-            settings = on_the_lab(lab) | {"budgets": {"Block": 100_000}}
+            settings: dict[str, Any] = {**on_the_lab(lab), "budgets": {"Block": 100_000}}
             settings["inventory"]["points"] = settings["inventory"]["points"][:1]
             help_ratio()
             await start_up(folder, settings)

@@ -181,7 +181,8 @@ class Runner:
                     return await self.incident(row["id"])
             return None
 
-        return await self.until(found, f"an incident about {subject}")
+        seen: dict[str, Any] = await self.until(found, f"an incident about {subject}")
+        return seen
 
     async def until(
         self, look: Callable[[], Awaitable[Any]], what: str, seconds: float = 30.0
