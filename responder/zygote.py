@@ -11,7 +11,10 @@ import os
 import select
 import signal
 import sys
+from contextlib import suppress
 from typing import NoReturn
+
+LIVING: set[int] = set()
 
 
 def main() -> None:
@@ -34,10 +37,12 @@ def main() -> None:
         if sys.stdin.fileno() in readable:
             chunk = os.read(sys.stdin.fileno(), 65536)
             if not chunk:
-                return  # the supervisor is gone; it has ended its children, or they end by themselves
+                break  # the supervisor is gone, perhaps killed: nobody watches the children now
             *orders, waiting = (waiting + chunk).split(b"\n")
             for order in orders:
                 start(json.loads(order), (wake, woken))
+    for pid in LIVING:
+        os.kill(pid, signal.SIGTERM)
 
 
 def import_everything() -> None:
@@ -60,6 +65,7 @@ def start(order: dict[str, str], pipe: tuple[int, int]) -> None:
     """Fork one process."""
     pid = os.fork()
     if pid:
+        LIVING.add(pid)
         say({"started": order["name"], "pid": pid})
         return
     for descriptor in pipe:
@@ -106,12 +112,14 @@ def report_ended() -> None:
             return
         if pid == 0:
             return
+        LIVING.discard(pid)
         say({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
 
 
 def say(event: dict[str, object]) -> None:
     """One line to the supervisor."""
-    os.write(1, json.dumps(event).encode() + b"\n")
+    with suppress(BrokenPipeError):  # the supervisor may be gone
+        os.write(1, json.dumps(event).encode() + b"\n")
 
 
 def command() -> list[str]:

@@ -1,11 +1,14 @@
 """Killed, lost and restored: one rule, nothing lost, nothing asked or done twice, clocks on time."""
 
 import asyncio
+import json
 import os
 import shutil
+import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest_asyncio
 
 from tests.e2e import faults
 from tests.e2e.conftest import on_the_lab
-from tests.e2e.runner import Runner, wazuh
+from tests.e2e.runner import PYTHON, Runner, wazuh
 from tests.e2e.test_leases import elements
 from tests.lab.network import Lab
 
@@ -304,3 +307,40 @@ async def _whole(runner: Runner, incident: str) -> None:
     await runner.until(there, "Temporal to be rebuilt from the store", 90)
     await asyncio.sleep(3)
     print(f"rebuilt {time.monotonic() - began:.1f} s after the kill")
+
+
+async def test_killing_the_supervisor_leaves_no_serve_and_no_worker(
+    lab: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """`up` is killed, not asked: its zygote notices, and ends what nobody watches any more."""
+    folder = tmp_path_factory.mktemp("killed")
+    other = Runner(folder, on_the_lab(lab))
+    words = (PYTHON, "-m", "responder", "up")
+    process = await asyncio.create_subprocess_exec(
+        *words,
+        env=other.environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+
+        async def ready() -> bool:
+            return (await other.http.get("/readyz?worker=true")).status_code == 200
+
+        await other.until(ready, "everything to be ready", 90)
+        process.kill()
+        await process.wait()
+
+        async def gone() -> bool:
+            try:
+                await other.http.get("/healthz")
+            except httpx.HTTPError:
+                return True
+            return False
+
+        await other.until(gone, "serve to end", 30)
+    finally:
+        note = json.loads((other.settings.state / "temporal" / "running.json").read_text())
+        with suppress(ProcessLookupError):
+            os.kill(note["pid"], signal.SIGTERM)
+        await other.http.aclose()
