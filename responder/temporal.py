@@ -20,7 +20,7 @@ from temporalio.client import Client
 from temporalio.common import Priority as TemporalPriority
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode, TLSConfig
+from temporalio.service import GrpcCompression, RPCError, RPCStatusCode, TLSConfig
 
 from responder.crypto.codec import sealed_converter
 from responder.crypto.keyring import KeyRing
@@ -54,6 +54,8 @@ async def connect(settings: TemporalSettings, ring: KeyRing, *, lazy: bool = Fal
         tls=tls,
         api_key=key,
         lazy=lazy,
+        # On one machine compressing costs time and saves none.
+        grpc_compression=GrpcCompression.GZIP if settings.address else GrpcCompression.NONE,
     )
 
 

@@ -18,7 +18,7 @@ from responder.plan import Blast, Change, Plan, PointPlan
 from responder.policy.tiers import Ruling, Tier
 
 # Each example changes every field of a plan in its turn: more than a thousand changes.
-EXAMPLES = settings(max_examples=90, deadline=None)
+EXAMPLES = settings(max_examples=60, deadline=None)
 _NAMES = st.text("abcdefgh-é", min_size=1, max_size=8)
 _SAFE = 2**53 - 1
 _JSON: st.SearchStrategy[JsonValue] = st.recursive(

@@ -29,6 +29,7 @@ TOLERANCE = timedelta(seconds=5)
 _FIRST_RETRY = timedelta(seconds=5)
 _LONGEST_RETRY = timedelta(seconds=60)
 _ROUNDS = 5
+_BETWEEN_TRIES = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ async def enforce(
         outcome, said, wanted, wrote = await _bring(context, held, fresh)
         fresh = None
         if outcome is Outcome.UNKNOWN and patient and time.monotonic() < give_up:
-            await asyncio.sleep(1)
+            await asyncio.sleep(_BETWEEN_TRIES)
             continue
         now = context.store.now()
         async with context.store.transaction() as tx:

@@ -169,7 +169,7 @@ def test_leases_keep_their_promises_in_any_order(sqlite_template: Path) -> None:
     run_state_machine_as_test(
         Ready,
         settings=settings(
-            max_examples=12, stateful_step_count=20, deadline=None, derandomize=True,
+            max_examples=100, stateful_step_count=30, deadline=None, derandomize=False,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )  # fmt: skip

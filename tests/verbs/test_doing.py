@@ -108,17 +108,28 @@ async def test_one_dead_point_does_not_stop_the_other_and_is_mended_by_the_sweep
 
 
 async def test_a_point_that_refuses_at_once_is_unknown_after_patience_not_pending(
-    desk: Desk,
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its rounds run out before its time does: what was seen is still written down."""
+    """However often it was tried in that time: what was seen is written down."""
+    monkeypatch.setattr("responder.verbs.enforcing._BETWEEN_TRIES", 0.01)
     run = await desk.open_run()
     desk.ams.down = True
-    patient = dataclasses.replace(desk.context, patience=timedelta(seconds=8))
+    patient = dataclasses.replace(desk.context, patience=timedelta(seconds=0.5))
 
     (receipt,) = (await desk.do(run, block(), context=patient)).receipts
 
     points = {p.point: p for p in receipt.points}
     assert (points["ams1"].outcome, points["ams1"].at) == (Outcome.UNKNOWN, desk.clock.now)
+
+
+async def test_a_point_that_answers_within_patience_is_verified_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("responder.verbs.enforcing._BETWEEN_TRIES", 0.01)
+    run = await desk.open_run()
+    desk.ams.before_read.extend([unreachable()] * 4)
+    patient = dataclasses.replace(desk.context, patience=timedelta(seconds=8))
+    assert (await desk.do(run, block(), context=patient)).receipts[0].verified
 
 
 async def test_unknown_is_not_absent_the_base_is_learned_before_the_first_write(desk: Desk) -> None:
