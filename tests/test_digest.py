@@ -18,9 +18,10 @@ from responder.plan import Blast, Change, Plan, PointPlan
 from responder.policy.tiers import Ruling, Tier
 
 # Each example changes every field of a plan in its turn: more than a thousand changes.
-EXAMPLES = settings(max_examples=60, deadline=None)
+MATERIAL = settings(max_examples=45, deadline=None, derandomize=True)
+VOLATILE = settings(max_examples=75, deadline=None, derandomize=True)
 _NAMES = st.text("abcdefgh-é", min_size=1, max_size=8)
-_SAFE = 2**53 - 1
+_SAFE = 2**53 - 200  # JSON holds integers exactly up to 2**53; a test adds up to 100
 _JSON: st.SearchStrategy[JsonValue] = st.recursive(
     st.none() | st.booleans() | st.integers(-_SAFE, _SAFE) | _NAMES,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_NAMES, inner, max_size=2),
@@ -52,7 +53,7 @@ _BLASTS = st.builds(
 )  # fmt: skip
 PLANS = st.builds(
     Plan, incident=_NAMES, run=_NAMES, step=st.integers(1, 99), playbook=_NAMES, code=_NAMES,
-    changes=st.lists(_CHANGES, min_size=1, max_size=3).map(tuple), touches=_INDICATORS,
+    changes=st.lists(_CHANGES, min_size=1, max_size=2).map(tuple), touches=_INDICATORS,
     blast=_BLASTS, tier=st.sampled_from(Tier), ruling=st.sampled_from(Ruling), reason=_NAMES,
     policy=_NAMES, at=_TIMES,
 )  # fmt: skip
@@ -122,7 +123,7 @@ def another(value: Any, data: st.DataObject) -> Any:  # noqa: C901, PLR0911 - on
 def test_any_single_material_change_is_another_digest() -> None:
     tried = 0
 
-    @EXAMPLES
+    @MATERIAL
     @given(PLANS, st.data())
     def every_field_of(plan: Plan, data: st.DataObject) -> None:
         nonlocal tried
@@ -142,7 +143,7 @@ def test_any_single_material_change_is_another_digest() -> None:
 def test_any_volatile_change_keeps_the_digest_alone_and_all_at_once() -> None:
     tried = 0
 
-    @EXAMPLES
+    @VOLATILE
     @given(PLANS, st.data())
     def every_field_of(plan: Plan, data: st.DataObject) -> None:
         nonlocal tried
@@ -160,7 +161,7 @@ def test_any_volatile_change_keeps_the_digest_alone_and_all_at_once() -> None:
     assert tried >= 1_000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PLANS)
 def test_a_plan_that_was_written_down_and_read_again_has_its_digest(plan: Plan) -> None:
     """As the store keeps it, and as JSON with its keys in another order."""

@@ -67,6 +67,8 @@ async def test_two_incidents_share_a_block_which_ends_with_the_last_hold(
         return lab.probe("attacker", "web")
 
     await runner.until(lifted, "the block to be lifted with its last hold")
+    resolved = {"resolution": "resolved"}
+    await runner.api("POST", f"/api/incidents/{second['id']}/close", json=resolved)
 
 
 async def test_a_merged_alert_with_a_new_attacker_is_contained_as_well(

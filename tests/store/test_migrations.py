@@ -1,3 +1,4 @@
+import asyncio
 import re
 from pathlib import Path
 
@@ -114,3 +115,5 @@ async def test_a_database_that_cannot_be_opened_says_so(tmp_path: Path, open_sto
     store = open_store(f"sqlite+aiosqlite:///{tmp_path / 'missing' / 'responder.sqlite'}")
     with pytest.raises(StateError, match="cannot be opened for writing"):
         await bring_up_to_date(store)
+    # aiosqlite ends its thread without being waited for, and would miss this test's loop.
+    await asyncio.sleep(0.1)

@@ -136,3 +136,11 @@ def unreachable(said: str = "the answer was lost") -> Hook:
 def crash() -> None:
     """A hook that kills the worker."""
     raise Crash
+
+
+async def die() -> None:
+    """What the worker had begun beside dies with it."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
