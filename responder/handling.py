@@ -16,7 +16,7 @@ from responder.policy.tiers import Tier
 from responder.standing.clocks import meet
 from responder.store import Store, Transaction
 from responder.store.tables import asks, holds, incidents, runs
-from responder.verbs.doing import bump
+from responder.verbs.asking import bump
 
 
 class Resolution(StrEnum):

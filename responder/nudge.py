@@ -12,8 +12,8 @@ from responder.standing.stand import stand
 from responder.store import Store
 from responder.store.tables import asks, clocks, incidents, runs, steps
 from responder.temporal import Link
+from responder.verbs.asking import bump
 from responder.verbs.context import Kinds
-from responder.verbs.doing import bump
 from responder.verbs.telling import tell
 
 log = structlog.get_logger(__name__)

@@ -19,7 +19,7 @@ from responder.policy.tiers import Needs
 from responder.store import Store
 from responder.store.rows import insert_new
 from responder.store.tables import asks, decisions
-from responder.verbs.doing import bump
+from responder.verbs.asking import bump
 
 
 class Verdict(Frozen):

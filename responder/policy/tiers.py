@@ -68,3 +68,8 @@ class TierRules(Frozen):
     wide_v6: int = Field(default=64, description="An IPv6 prefix shorter than this is T3.")
     widest_v4: int = Field(default=16, description="An IPv4 prefix shorter than this is refused.")
     widest_v6: int = Field(default=32, description="An IPv6 prefix shorter than this is refused.")
+
+    def asked(self, tier: Tier) -> Needs:
+        """What a change of *tier* needs once somebody is asked: one person at least."""
+        needs = self.needs[tier]
+        return needs if needs.people else needs.model_copy(update={"people": 1})

@@ -17,8 +17,8 @@ from responder.standing.runs import open_run, run_starts
 from responder.store.database import Transaction
 from responder.store.rows import Row
 from responder.store.tables import incidents
+from responder.verbs.asking import expire
 from responder.verbs.context import Kinds
-from responder.verbs.doing import expire
 from responder.verbs.telling import tell
 from responder.workflows.wire import RunStart, Standing
 

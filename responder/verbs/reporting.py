@@ -7,8 +7,8 @@ from responder.audit import Entry, append
 from responder.errors import Refused
 from responder.standing.stand import stand
 from responder.store.tables import runs
+from responder.verbs.asking import bump
 from responder.verbs.context import Context, heartbeats, verb
-from responder.verbs.doing import bump
 from responder.verbs.recognising import recognise
 from responder.verbs.telling import tell
 from responder.workflows.wire import Announcement, Answer, Ending, Inquiry, Nothing, Standing

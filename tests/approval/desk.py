@@ -19,7 +19,7 @@ from responder.policy.judge import Policy
 from responder.policy.tiers import Needs
 from responder.store import Store
 from responder.store.tables import asks, decisions, factors, incidents
-from responder.verbs.doing import expire
+from responder.verbs.asking import expire
 from tests.databases import ManualClock
 
 DIGEST = "ab" * 32
