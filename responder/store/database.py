@@ -102,6 +102,11 @@ def _engine(url: str, *, sqlite: bool) -> AsyncEngine:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def let_go(connection: Any, _record: object, _error: object) -> None:  # noqa: ANN401 - the same
+        # Of a task that was cancelled: closed alone, SQLite keeps the write lock while a cursor lives.
+        connection.rollback()
+
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get("responder_reads", False)

@@ -124,6 +124,8 @@ def test_overlap_is_the_same_in_every_spelling_and_both_directions(
     assert overlap(other, spelled) is expected
     for other_way in WAYS:
         again = in_ipv6(other, other_way, noise + 1)
+        if again in (IPv6Network("::/128"), IPv6Network("::1/128")):
+            continue  # themselves, as above
         assert overlap(spelled, again) is overlap(again, spelled)
         if one.overlaps(other):
             assert overlap(spelled, again)

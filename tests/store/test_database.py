@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from responder.audit import Entry, append, verify
 from responder.store import Store
 from responder.store.database import unusable
 from responder.store.rows import insert_new, next_number
@@ -46,6 +47,29 @@ async def test_a_transaction_that_is_cancelled_leaves_nothing_and_no_lock(store:
     async with store.transaction() as tx:
         await tx.execute(insert(counters).values(name="two", value=1))
     assert await _names(store) == ["two"]
+
+
+async def test_tasks_that_are_cancelled_at_any_moment_leave_no_lock(store: Store) -> None:
+    """As Temporal cancels activities; their tracebacks live on, and with them their cursors."""
+
+    async def write(number: int) -> None:
+        async with store.transaction() as tx:
+            await append(tx, store.now(), Entry(kind="k", actor="a", subject=f"{number}"))
+
+    kept = []
+    for number in range(60):
+        tasks = [asyncio.create_task(write(number)) for _ in range(2)]
+        await asyncio.sleep(number * 0.0002)
+        for task in tasks:
+            task.cancel()
+        kept += await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.timeout(5):
+            await write(number)
+
+    assert any(isinstance(one, asyncio.CancelledError) for one in kept)
+    held, fault = await verify(store)
+    assert fault is None
+    assert held >= 60
 
 
 async def test_writing_while_only_reading_is_an_error(store: Store) -> None:
