@@ -91,13 +91,26 @@ def judged(facts: Facts) -> str:
         if all(hold["outcome"] == Outcome.PENDING for hold in bad):
             return "responding"
         return "partly contained" if good else "NOT CONTAINED"
-    if any(step["state"] == "done" and step["said"] for step in facts.steps):
+    if any(_not_done(step, facts) for step in facts.steps):
         return "partly contained" if good else "NOT CONTAINED"
     if all(run["contained"] is not None for run in facts.runs):
         return "contained"
     if any(run["state"] == "failed" for run in facts.runs):
         return "NOT CONTAINED"
     return "responding"
+
+
+def _not_done(step: Row, facts: Facts) -> bool:
+    """Whether a step lacks something that its run counts as containment: what was refused before it said so."""
+    if step["state"] == "done":
+        return bool(step["said"])
+    claimed = next((r["contained"] for r in facts.runs if r["id"] == step["run"]), None)
+    return (
+        step["state"] in ("refused", "drifted")
+        and claimed is not None
+        and step["finished"] is not None
+        and step["finished"] <= claimed
+    )
 
 
 async def _seen(tx: Transaction, incident: Row, status: str) -> None:
