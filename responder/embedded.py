@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from responder.errors import StateError
+from responder.processes import end
 from responder.settings import TemporalSettings
 from responder.workflows.wire import SEARCH_ATTRIBUTES
 
@@ -90,13 +91,7 @@ class Embedded:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
-        process.terminate()
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await end(process, _STOP_SECONDS)
         self._note.unlink(missing_ok=True)
 
     async def ended(self) -> int:

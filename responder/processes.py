@@ -139,6 +139,17 @@ class Zygote:
             child.note_end(-signal.SIGKILL)
 
 
+async def end(process: Forked | asyncio.subprocess.Process, seconds: float) -> None:
+    """Ask a process to end, and end it if it has not after *seconds*."""
+    process.terminate()
+    try:
+        async with asyncio.timeout(seconds):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
 class Child:
     """One process of ours, started again when it ends."""
 
@@ -175,10 +186,4 @@ class Child:
         process = self.process
         if process is None or process.returncode is not None:
             return
-        process.terminate()
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await end(process, _STOP_SECONDS)

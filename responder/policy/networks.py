@@ -8,7 +8,7 @@ IPv4 addresses have several IPv6 spellings, and Python calls some of them global
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from pydantic import Field
 
@@ -129,8 +129,3 @@ def protection(network: Network, protected: Iterable[Protected]) -> str | None:
             if overlap(network, held):
                 return f"{network} is {thing.name} ({held})"
     return None
-
-
-def host_network(address: IPv4Address | IPv6Address) -> Network:
-    """The network of exactly one address."""
-    return ip_network(address)

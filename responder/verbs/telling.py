@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
-
 from responder.store.database import Transaction
 from responder.store.rows import insert_new
 from responder.store.tables import messages
@@ -41,11 +39,3 @@ async def tell(
             "said": "",
         },
     )
-
-
-async def said_about(tx: Transaction, incident: str) -> list[str]:
-    """The subjects of all messages about *incident*, oldest first."""
-    query = (
-        select(messages.c.subject).where(messages.c.incident == incident).order_by(messages.c.id)
-    )
-    return list((await tx.execute(query)).scalars())
