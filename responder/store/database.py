@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from responder.errors import StateError
+from responder.store import aiosqlite_direct
 
 Transaction = AsyncConnection
 Clock = Callable[[], datetime]
@@ -91,7 +92,10 @@ def _engine(url: str, *, sqlite: bool) -> AsyncEngine:
     if not sqlite:
         return create_async_engine(url, pool_size=5, max_overflow=10, pool_pre_ping=True)
     engine = create_async_engine(
-        url, pool_size=5, max_overflow=15, connect_args={"timeout": _BUSY_SECONDS}
+        url,
+        pool_size=5,
+        max_overflow=15,
+        connect_args={"timeout": _BUSY_SECONDS, "async_creator_fn": aiosqlite_direct.connect},
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -110,7 +114,9 @@ def _engine(url: str, *, sqlite: bool) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         reads = connection.get_execution_options().get("responder_reads", False)
-        connection.exec_driver_sql(f"PRAGMA query_only={reads:d}")
+        if connection.info.get("reads") is not reads:
+            connection.exec_driver_sql(f"PRAGMA query_only={reads:d}")
+            connection.info["reads"] = reads
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
