@@ -30,7 +30,7 @@ class DirectConnection(aiosqlite.Connection):
 
     async def hand_over(self, call: Any, *words: Any) -> Any:  # noqa: ANN401 - whatever the call gives
         """What *call* gives, from the connection's own thread."""
-        return await self._execute(call, *words)
+        return await self._execute(call, *words)  # type: ignore[no-untyped-call]
 
 
 class DirectCursor:
@@ -96,4 +96,5 @@ async def connect(path: str, **options: Any) -> DirectConnection:  # noqa: ANN40
     """Open the database file at *path*: what SQLAlchemy's `async_creator_fn` is given."""
     opening = DirectConnection(partial(sqlite3.connect, path, **options), iter_chunk_size=64)
     opening._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy's own adapter does
-    return await opening
+    await opening
+    return opening

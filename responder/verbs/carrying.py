@@ -9,11 +9,12 @@ from sqlalchemy import insert, select, update
 
 from responder.audit import Entry, append
 from responder.contract import Found
+from responder.errors import Refused
 from responder.plan import Outcome, Plan, PointReceipt, Receipt
 from responder.policy.tiers import Ruling
 from responder.store.database import Transaction
 from responder.store.rows import insert_new
-from responder.store.tables import holds, resources, steps
+from responder.store.tables import holds, incidents, resources, runs, steps
 from responder.verbs.context import Context
 from responder.verbs.enforcing import enforce
 from responder.verbs.planning import Seen
@@ -57,9 +58,17 @@ async def take(
                 "until": until,
             }
             await insert_new(tx, holds, hold)
-    await tx.execute(
-        update(steps).where(steps.c.key == key).values(state="carrying", begun=now, said="")
+    still_open = select(runs.c.id).join(incidents, incidents.c.id == runs.c.incident)
+    still_open = still_open.where(
+        runs.c.id == run.id, runs.c.closed.is_(None), incidents.c.closed.is_(None)
     )
+    begun_now = await tx.execute(
+        update(steps)
+        .where(steps.c.key == key, still_open.exists())
+        .values(state="carrying", begun=now, said="")
+    )
+    if begun_now.rowcount != 1:
+        raise Refused(f"{run.id}: the run or its incident is closed; nothing was done")
     begun = [
         (change.summary, sorted(one.resources))
         for change, one in zip(plan.changes, seen, strict=True)
@@ -78,6 +87,12 @@ async def take(
     )
     await append(tx, now, *before, entry)
     return None
+
+
+def taken_by(plan: Plan) -> list[str]:
+    """The resources on which the plan takes a hold, in its order."""
+    points = [p for c in plan.changes if c.ruling is not Ruling.REFUSE for p in c.points]
+    return list(dict.fromkeys(point.resource for point in points))
 
 
 async def _claim_resource(tx: Transaction, name: str, point: str, one: Seen, now: datetime) -> bool:
@@ -160,68 +175,62 @@ async def finish(
     """Bring every point of a step to what is held there, and say how each of them stands."""
     async with context.store.reading() as tx:
         step = (await tx.execute(select(steps).where(steps.c.key == key))).mappings().one()
-        held = (
-            (await tx.execute(select(holds).where(holds.c.step == key).order_by(holds.c.id)))
-            .mappings()
-            .all()
-        )
+        mine = select(holds.c.resource).where(holds.c.step == key).order_by(holds.c.id)
+        names = list(dict.fromkeys((await tx.execute(mine)).scalars()))
     plan = Plan.model_validate(step["plan"])
-    names = list(dict.fromkeys(row["resource"] for row in held))
     if step["state"] == "carrying":
-        fresh = fresh or {}
-        await asyncio.gather(
-            *(enforce(context, name, fresh.get(name), patient=True) for name in names)
-        )
+        return await carry(context, key, plan, names, fresh or {})
     async with context.store.reading() as tx:
-        rows = (
-            (await tx.execute(select(resources).where(resources.c.name.in_(names))))
-            .mappings()
-            .all()
-        )
-        query = select(holds).where(holds.c.step == key).order_by(holds.c.id)
-        held = (await tx.execute(query)).mappings().all()
-    by_name = {row["name"]: row for row in rows}
-    if step["state"] == "carrying":  # done only with its leases running: else a retry asks again
-        await asyncio.gather(
-            *(
-                context.temporal.lease(
-                    name, by_name[name]["until"], new=by_name[name]["attempts"] <= 1
-                )
-                for name in names
-            )
-        )
-        await _done(context, key, plan)
-    return _receipts(key, plan, held, by_name, context.store.now())
+        return await _receipts(tx, key, plan, names, context.store.now())
 
 
-async def _done(context: Context, key: str, plan: Plan) -> None:
-    """Note that a step is carried out, and tell people what of it policy refused."""
+async def carry(
+    context: Context, key: str, plan: Plan, names: Sequence[str], fresh: Mapping[str, Found[Any]]
+) -> tuple[Receipt, ...]:
+    """Bring the resources *names* of a step whose holds are taken to what is held there."""
+    stood = await asyncio.gather(
+        *(enforce(context, name, fresh.get(name), patient=True) for name in names)
+    )
+    # Done only with its leases running: else a retry asks again. What is held no more needs none.
+    await asyncio.gather(
+        *(
+            context.temporal.lease(name, one.until, new=one.attempts <= 1)
+            for name, one in zip(names, stood, strict=True)
+            if one is not None
+        )
+    )
     now = context.store.now()
     async with context.store.transaction() as tx:
-        await tx.execute(
-            update(steps)
-            .where(steps.c.key == key, steps.c.state == "carrying")
-            .values(state="done", finished=now, said=plan.refused)
+        await _done(tx, key, plan, now)
+        return await _receipts(tx, key, plan, names, now)
+
+
+async def _done(tx: Transaction, key: str, plan: Plan, now: datetime) -> None:
+    """Note that a step is carried out, and tell people what of it policy refused."""
+    await tx.execute(
+        update(steps)
+        .where(steps.c.key == key, steps.c.state == "carrying")
+        .values(state="done", finished=now, said=plan.refused)
+    )
+    if plan.refused:
+        await tell(
+            tx,
+            now,
+            key=f"refused/{key}",
+            audience="security",
+            incident=plan.incident,
+            subject=f"{plan.incident}: a part was refused and not done",
+            body=plan.refused,
         )
-        if plan.refused:
-            await tell(
-                tx,
-                now,
-                key=f"refused/{key}",
-                audience="security",
-                incident=plan.incident,
-                subject=f"{plan.incident}: a part was refused and not done",
-                body=plan.refused,
-            )
 
 
-def _receipts(
-    key: str,
-    plan: Plan,
-    held: Sequence[Mapping[Any, Any]],
-    by_name: Mapping[str, Mapping[Any, Any]],
-    now: datetime,
+async def _receipts(
+    tx: Transaction, key: str, plan: Plan, names: Sequence[str], now: datetime
 ) -> tuple[Receipt, ...]:
+    rows = (await tx.execute(select(resources).where(resources.c.name.in_(names)))).mappings().all()
+    query = select(holds).where(holds.c.step == key).order_by(holds.c.id)
+    held = (await tx.execute(query)).mappings().all()
+    by_name = {row["name"]: row for row in rows}
     by_action: dict[int, list[Mapping[Any, Any]]] = {}
     for row in held:
         index = int(row["id"].removeprefix(f"{key}/").split("/", 1)[0])

@@ -5,7 +5,7 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar, cast
 
@@ -106,6 +106,7 @@ class Context:
     temporal: Temporal
     worker: str = "worker"
     patience: timedelta = timedelta(seconds=8)
+    confirming: dict[str, "asyncio.Task[str | None]"] = field(default_factory=dict)
 
 
 def verb(name: str) -> Callable[[Method], Method]:

@@ -9,7 +9,6 @@ from sqlalchemy import select, update
 
 from responder.approval.decision import Signed
 from responder.audit import Entry, append
-from responder.contract import Found
 from responder.errors import Drifted, Refused, Unreachable
 from responder.plan import Plan
 from responder.policy.judge import Case, judge
@@ -20,7 +19,7 @@ from responder.store.tables import asks, decisions, incidents, steps
 from responder.verbs import carrying, planning
 from responder.verbs.asking import bump, expire, open_ask, paused
 from responder.verbs.context import Context, heartbeats, verb
-from responder.verbs.recognising import Run, confirm, known, recognise
+from responder.verbs.recognising import Run, confirm, known
 from responder.verbs.telling import tell
 from responder.workflows.wire import Batch, Done
 
@@ -39,10 +38,8 @@ class Doing:
         """Bring *batch* as far as it may go now: receipts, an ask, or a reason why not."""
         context = self._context
         async with heartbeats():
-            run = await known(context)
+            run, step = await known(context, batch.step)
             key = f"{run.id}/{batch.step}"
-            step = await self._step(key)
-            fresh: dict[str, Found[Any]] = {}
             if len(batch.actions) > (most := context.policy().largest_batch):
                 raise Refused(
                     f"{key}: expected at most {most} actions in one `do`, found {len(batch.actions)}; "
@@ -53,7 +50,9 @@ class Doing:
                 _, seen = await asyncio.gather(
                     confirm(context, run), planning.see(context, batch.actions)
                 )
-                step, fresh = await self._first(run, key, batch, seen)
+                step = await self._first(run, key, batch, seen)
+                if isinstance(step, Done):
+                    return step
             else:
                 await confirm(context, run)
             if step["asked_for"] != batch.digest:
@@ -67,9 +66,9 @@ class Doing:
                 case "drifted":
                     raise Drifted(step["said"])
                 case "asked":
-                    if (waiting := await self._decided(key, step)) is not None:
+                    if (waiting := await self._decided(run, key, step)) is not None:
                         return waiting
-            return Done(receipts=await carrying.finish(context, key, fresh))
+            return Done(receipts=await carrying.finish(context, key))
 
     async def _step(self, key: str) -> Mapping[Any, Any] | None:
         async with self._context.store.reading() as tx:
@@ -79,8 +78,8 @@ class Doing:
 
     async def _first(
         self, run: Run, key: str, batch: Batch, seen: list[planning.Seen]
-    ) -> tuple[Mapping[Any, Any], dict[str, Found[Any]]]:
-        """Plan, and in one transaction write down the plan, the ruling and what follows from it."""
+    ) -> Mapping[Any, Any] | Done:
+        """Plan, write down in one transaction plan, ruling and what follows; if allowed, carry it out."""
         context = self._context
         lifting: str | None = None
         for _ in range(_LIFTING_LOOKS):
@@ -102,11 +101,14 @@ class Doing:
             raise Unreachable(f"{key}: {lifting} is still being undone; trying again")
         if made and plan.ruling is Ruling.ALLOW:
             # What was just written need not be read back: an attacker is waiting.
-            return {"state": "carrying", "asked_for": batch.digest}, planning.readings(seen)
+            names = carrying.taken_by(plan)
+            return Done(
+                receipts=await carrying.carry(context, key, plan, names, planning.readings(seen))
+            )
         step = await self._step(key)
         if step is None:
             raise Unreachable(f"{key}: its plan was not written down; trying again")
-        return step, planning.readings(seen)
+        return step
 
     async def _rule(
         self,
@@ -165,7 +167,7 @@ class Doing:
             body=said,
         )
 
-    async def _decided(self, key: str, step: Mapping[Any, Any]) -> Done | None:
+    async def _decided(self, run: Run, key: str, step: Mapping[Any, Any]) -> Done | None:
         """What to tell a run that is still waiting; None when its plan may be carried out."""
         context = self._context
         now = context.store.now()
@@ -198,13 +200,12 @@ class Doing:
                 return await self._not_done(tx, ask, key, said, now)
             if said := await paused(tx):
                 raise Unreachable(f"{key}: {said}; trying again")
-        await self._take_again(key, plan)
+        await self._take_again(run, key, plan)
         return None
 
-    async def _take_again(self, key: str, plan: Plan) -> None:
+    async def _take_again(self, run: Run, key: str, plan: Plan) -> None:
         """The world as it is now, held against what was approved; then the holds."""
         context = self._context
-        run = await recognise(context)
         lifting: str | None = None
         for _ in range(_LIFTING_LOOKS):
             seen = await planning.see(context, [change.request for change in plan.changes])

@@ -46,6 +46,15 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Stood:
+    """How a resource stands after it was brought to what is held there, and until when it is held."""
+
+    outcome: Outcome
+    until: datetime | None
+    attempts: int
+
+
+@dataclass(frozen=True)
 class Held:
     """A resource with its row, its live holds and their actions."""
 
@@ -106,7 +115,7 @@ async def load(context: Context, tx: Transaction, name: str) -> Held | None:
 
 async def enforce(
     context: Context, name: str, fresh: Found[Any] | None = None, *, patient: bool = False
-) -> Outcome | None:
+) -> Stood | None:
     """
     Bring *name* to what is held there and write down how it stands; None if nothing holds it.
 
@@ -136,10 +145,10 @@ async def enforce(
                 if changed < _ROUNDS:
                     continue
                 outcome, said = Outcome.PENDING, "its holds change faster than they can be written"
-            await _note(tx, held, outcome, said, wanted, wrote=wrote, now=now)
+            stood = await _note(tx, held, outcome, said, wanted, wrote=wrote, now=now)
             if again is None:
                 await _undo_again(tx, name)
-        return outcome
+        return stood
 
 
 async def _undo_again(tx: Transaction, name: str) -> None:
@@ -222,7 +231,7 @@ async def _note(
     *,
     wrote: bool,
     now: datetime,
-) -> None:
+) -> Stood:
     """Write down how the resource stands; audited when something was done or changed."""
     row = held.row
     attempts = row["attempts"] + 1
@@ -242,8 +251,9 @@ async def _note(
         values["verified"] = now
     await tx.execute(update(resources).where(resources.c.name == row["name"]).values(values))
     changed = outcome != row["outcome"] or said != row["said"]
+    stood = Stood(outcome, values["until"], values["attempts"])
     if not (wrote or changed):
-        return
+        return stood
     for incident in dict.fromkeys(hold["incident"] for hold in held.live):
         entry = Entry(
             kind="outcome",
@@ -265,3 +275,4 @@ async def _note(
                 .where(incidents.c.id == incident)
                 .values(revision=incidents.c.revision + 1)
             )
+    return stood

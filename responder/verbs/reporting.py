@@ -9,7 +9,7 @@ from responder.standing.stand import stand
 from responder.store.tables import runs
 from responder.verbs.asking import bump
 from responder.verbs.context import Context, heartbeats, verb
-from responder.verbs.recognising import recognise
+from responder.verbs.recognising import confirm, known, recognised
 from responder.verbs.telling import tell
 from responder.workflows.wire import Announcement, Answer, Ending, Inquiry, Nothing, Standing
 
@@ -25,7 +25,8 @@ class Reporting:
         """The answer to a lookup; it reads, and what it read is audited."""
         context = self._context
         async with heartbeats():
-            run = await recognise(context)
+            run, _ = await known(context)
+            await confirm(context, run)
             lookup = context.kinds.lookup(inquiry.request)
             value = lookup.result().dump_python(await context.provision.answer(lookup), mode="json")
             now = context.store.now()
@@ -43,9 +44,8 @@ class Reporting:
     async def announce(self, said: Announcement) -> Nothing:
         """Leave a message for people, once."""
         context = self._context
-        run = await recognise(context)
         now = context.store.now()
-        async with context.store.transaction() as tx:
+        async with recognised(context) as (tx, run):
             fresh = await tell(
                 tx,
                 now,
@@ -71,9 +71,8 @@ class Reporting:
     async def contained(self, _: Nothing) -> Nothing:
         """Note that a run has nothing more to contain; whether it *is* contained is judged by receipts."""
         context = self._context
-        run = await recognise(context)
         now = context.store.now()
-        async with context.store.transaction() as tx:
+        async with recognised(context) as (tx, run):
             noted = await tx.execute(
                 update(runs)
                 .where(runs.c.id == run.id, runs.c.contained.is_(None))
@@ -87,9 +86,8 @@ class Reporting:
     async def finish(self, ending: Ending) -> Nothing:
         """Close the run; a failure is told to people, never discovered."""
         context = self._context
-        run = await recognise(context)
         now = context.store.now()
-        async with context.store.transaction() as tx:
+        async with recognised(context) as (tx, run):
             values = {
                 "state": "failed" if ending.failed else "done",
                 "closed": now,
