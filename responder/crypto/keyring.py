@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,10 @@ _ID_LENGTH = 64
 
 class Tampered(StateError):
     """Sealed bytes were changed since, or were never sealed with that key."""
+
+
+class UnknownKey(StateError):
+    """Sealed bytes name a key that is not in the ring: it is missing here, or never was ours."""
 
 
 class KeyRing:
@@ -75,9 +80,9 @@ class KeyRing:
         return self.active, nonce + self._ciphers[self.active].encrypt(nonce, clear, bound)
 
     def open(self, key: str, sealed: bytes, *, purpose: str) -> bytes:
-        """What was sealed. Raises `StateError` for an unknown key, another purpose or a changed byte."""
+        """What was sealed. Raises `UnknownKey`, or `Tampered` for another purpose or a changed byte."""
         if key not in self._ciphers:
-            raise StateError(
+            raise UnknownKey(
                 f"key {key!r} is not in the key ring: {self.ids}; put it back to read this"
             )
         bound = f"{purpose}|{key}".encode()
@@ -98,6 +103,11 @@ class KeyRing:
             raise StateError(f"bytes kept for {purpose} do not begin with a key id")
         key = sealed[1 : 1 + length].decode("ascii", "replace")
         return self.open(key, sealed[1 + length :], purpose=purpose)
+
+
+def is_key_id(text: str) -> bool:
+    """Whether *text* has the form of the ids that rings give their keys."""
+    return re.fullmatch(r"k-\d{8}-[0-9a-f]{6}", text) is not None
 
 
 def _fresh_key() -> tuple[str, bytes]:

@@ -1,10 +1,10 @@
 import pytest
+from structlog.testing import capture_logs
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 
 from responder.crypto.codec import ENCODING, SealedPayloads, Unencrypted, sealed_converter
 from responder.crypto.keyring import KeyRing
-from responder.errors import StateError
 from responder.workflows.wire import Announcement
 
 RING = KeyRing.fresh()
@@ -46,10 +46,31 @@ async def test_a_failure_s_message_and_trace_are_sealed() -> None:
     assert b"canary" not in failure.SerializeToString()
 
 
-async def test_a_payload_of_a_key_that_is_gone_waits_until_it_is_back() -> None:
-    (sealed,) = await SealedPayloads(RING).encode([Payload(data=b"x")])
-    with pytest.raises(StateError, match="not in the key ring"):
-        await SealedPayloads(KeyRing.fresh()).decode([sealed])
+async def test_a_payload_of_a_key_that_is_missing_stays_sealed_and_no_converter_takes_it() -> None:
+    (sealed,) = await sealed_converter(RING).encode(["x"])
+    elsewhere = sealed_converter(KeyRing.fresh())
+    assert elsewhere.payload_codec is not None
+    assert await elsewhere.payload_codec.decode([sealed]) == [sealed]
+    with pytest.raises(KeyError, match="Unknown payload encoding"):
+        await elsewhere.decode([sealed], [str])
+    assert await sealed_converter(RING).decode([sealed], [str]) == ["x"], "the key is back"
+
+
+async def test_a_missing_key_is_an_error_once_and_a_strangers_names_are_not() -> None:
+    codec = SealedPayloads(RING)
+
+    def naming(key: str) -> Payload:
+        metadata = {"encoding": ENCODING, "encryption-key-id": key.encode()}
+        return Payload(metadata=metadata, data=b"x" * 40)
+
+    with capture_logs() as said:
+        for _ in range(3):
+            await codec.decode([naming("k-20260101-abcdef"), naming("anything")])
+        await codec.decode([naming(f"k-20260102-{n:06x}") for n in range(1000)])
+    errors = [one["key"] for one in said if one["log_level"] == "error"]
+    assert errors[0] == "k-20260101-abcdef"
+    assert len(errors) == len(set(errors)) < 100
+    assert {one["event"] for one in said if one["log_level"] == "warning"} == {"payload_refused"}
 
 
 async def test_a_rotated_ring_still_opens_what_was_sealed_before() -> None:

@@ -235,11 +235,11 @@ class Runner:
             except AssertionError:
                 await asyncio.sleep(1)
 
-    async def temporal(self, *, sealed: bool = True) -> Client:
+    async def temporal(self, *, sealed: bool = True, ring: KeyRing | None = None) -> Client:
         """A client of the embedded Temporal, as a stranger who got hold of it would have."""
         keys = self.settings.state / "keys" / "payloads.json"
         more: dict[str, Any] = (
-            {"data_converter": sealed_converter(KeyRing.load(keys))} if sealed else {}
+            {"data_converter": sealed_converter(ring or KeyRing.load(keys))} if sealed else {}
         )
         return await Client.connect(self.settings.temporal.target, namespace="responder", **more)
 

@@ -11,6 +11,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client
 
 from responder.contract import Request
+from responder.crypto.keyring import KeyRing
 from responder.incident import Incident, Indicators, Priority
 from responder.workflows.wire import Batch, IncidentStart, LeaseStart
 from tests.e2e.runner import Runner, wazuh
@@ -144,13 +145,17 @@ async def test_a_forged_look_or_an_unsealed_one_does_not_approve(runner: Runner,
     incident = await runner.status(incident["id"], "waiting for approval")
     [ask] = [a for a in incident["asks"] if a["state"] == "open"]
     assert ask["tier"] == "T3", "a protected host needs two people"
-    run = client_run = ask["run"]
+    run = ask["run"]
     client = await runner.temporal()
     for _ in range(3):
         await client.get_workflow_handle(run).signal("look")
+    execution = (await client.get_workflow_handle(run).describe()).run_id
     stranger = await runner.temporal(sealed=False)
-    await stranger.get_workflow_handle(client_run).signal("look", "not sealed")
-    await asyncio.sleep(3)
+    await stranger.get_workflow_handle(run).signal("look", "not sealed")
+    # A key that looks like ours and is not in the ring: neither obeyed nor tried again for ever.
+    stranger = await runner.temporal(ring=KeyRing.fresh())
+    await stranger.get_workflow_handle(run).signal("look", "sealed by a stranger")
+    await asyncio.sleep(2)
     assert lab.probe("web", "db")
     incident = await runner.incident(incident["id"])
     assert [a["state"] for a in incident["asks"]] == ["open"]
@@ -172,6 +177,7 @@ async def test_a_forged_look_or_an_unsealed_one_does_not_approve(runner: Runner,
     assert lab.probe("web", "db")
     steps = (await runner.incident(incident["id"]))["steps"]
     assert any("0 of 2 people needed have approved" in s["said"] for s in steps), steps
+    assert (await client.get_workflow_handle(run).describe()).run_id == execution, "never stuck"
 
 
 async def test_a_terminated_incident_is_started_again_and_people_are_told(
