@@ -25,12 +25,21 @@ class Found(Frozen, Generic[State]):
     expires: datetime | None = Field(
         default=None, description="When the enforcement point itself will end this state; UTC."
     )
+    record: JsonValue = Field(
+        default=None,
+        description="What stands there beside the state: all that is needed to put it back item by "
+        "item, or the proof of what was made. The same for as long as nobody changes anything.",
+    )
 
 
 class Action(Frozen, Generic[State]):
     """One change to one thing, described well enough to preview, prove and reverse."""
 
+    # An action that cannot be undone is done once: nothing holds it, no lease ends it, and it is
+    # tried for `try_for` before people are told that it was not done.
     reversible: ClassVar[bool] = True
+    try_for: ClassVar[timedelta] = timedelta(hours=1)
+    longest: ClassVar[timedelta] = timedelta(minutes=5)  # that one attempt may take
     tier: ClassVar[Tier] = Tier.T2
     permissions: ClassVar[tuple[str, ...]] = ()
     d3fend: ClassVar[str] = ""
@@ -86,12 +95,17 @@ class Resource(Protocol[State]):
         """What the point holds now. Raises `Unreachable` when that cannot be known."""
         ...
 
-    async def write(self, state: State, *, key: str, until: datetime | None, tag: str) -> None:
+    async def write(
+        self, state: State, *, key: str, until: datetime | None, tag: str, record: JsonValue
+    ) -> None:
         """
         Bring the point to *state*, to end by itself at *until* where the point can do that.
 
         Must be idempotent: a retry with the same *key* leaves one effect. *tag* is a short text
-        (the incident's number) to leave at the point for whoever looks there.
+        (the incident's number) to leave at the point for whoever looks there. *record* is that of
+        the reading before the first hold; what is put back from it is put back item by item, and
+        an item that somebody else changed meanwhile is left alone: raises `Drifted` naming it,
+        after everything else was put back.
         """
         ...
 

@@ -10,9 +10,9 @@ from responder.catalogue import load_kinds, load_provision
 from responder.crypto.keyring import KeyRing
 from responder.errors import ResponderError
 from responder.incident import Frozen, Priority
-from responder.inventory import FeedPoint, NftablesPoint
 from responder.keys import Keys
 from responder.people.person import Permission
+from responder.points import FeedPoint, NftablesPoint
 from responder.settings import Settings
 from responder.store import Store
 from responder.store.schema import check_schema

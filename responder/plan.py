@@ -28,6 +28,9 @@ class PointPlan(Frozen):
     )
     before: JsonValue = Field(default=None, description="None while the point is unknown.")
     expires: Annotated[datetime | None, Volatile] = None
+    record: JsonValue = Field(
+        default=None, description="What stands there beside the state, as the provider tells it."
+    )
     after: JsonValue = None
     changes: Annotated[bool, Volatile] = True
 
@@ -111,6 +114,7 @@ class PointReceipt(Frozen):
     resource: str
     outcome: Outcome
     found: JsonValue = None
+    record: JsonValue = Field(default=None, description="Beside the state: proof, ids, digests.")
     said: str = ""
     at: datetime
 

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
+from pydantic import JsonValue
 from sqlalchemy import delete, select
 
 from activities.block import name_of
 from responder.contract import Found
 from responder.errors import Unreachable
 from responder.incident import Network
-from responder.inventory import FeedPoint
+from responder.points import FeedPoint
 from responder.store import Store
 from responder.store.rows import insert_new
 from responder.store.tables import feed_entries, feed_polls
@@ -46,7 +47,9 @@ class FeedBlock:
             raise Unreachable(f"{self.name}: listed, but not yet polled by {', '.join(late)}")
         return Found(state=True, expires=entry.until)
 
-    async def write(self, state: bool, *, key: str, until: datetime | None, tag: str) -> None:
+    async def write(
+        self, state: bool, *, key: str, until: datetime | None, tag: str, record: JsonValue = None
+    ) -> None:
         now = self._store.now()
         async with self._store.transaction() as tx:
             this = (feed_entries.c.feed == self._feed, feed_entries.c.network == self._network)

@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import JsonValue
+
 from activities.isolate import Filter
 from activities.providers.nftables import is_absent, plain, seconds_until
-from activities.shells import Completed, Shell, first_line
+from activities.shell import Completed, Shell, first_line
 from responder.contract import Found
 from responder.errors import Unreachable
 from responder.incident import Frozen
@@ -59,7 +61,9 @@ class NftIsolation:
     async def read(self) -> Found[Filter]:
         return (await self._look()).found
 
-    async def write(self, state: Filter, *, key: str, until: datetime | None, tag: str) -> None:
+    async def write(
+        self, state: Filter, *, key: str, until: datetime | None, tag: str, record: JsonValue = None
+    ) -> None:
         if state is Filter.OPEN:
             await self._load(f"add table {_TABLE}\ndelete table {_TABLE}\n", "open")
             return

@@ -11,8 +11,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 
+from pydantic import JsonValue
+
 from activities.block import name_of
-from activities.shells import Completed, Shell, first_line
+from activities.shell import Completed, Shell, first_line
 from responder.contract import Found
 from responder.errors import Unreachable
 from responder.incident import Network
@@ -62,7 +64,9 @@ class NftablesBlock:
             return Found(state=False)
         raise Unreachable(f"{self.name}: nft could not say: {first_line(said)}")
 
-    async def write(self, state: bool, *, key: str, until: datetime | None, tag: str) -> None:
+    async def write(
+        self, state: bool, *, key: str, until: datetime | None, tag: str, record: JsonValue = None
+    ) -> None:
         if not state:
             await self._remove()
             return

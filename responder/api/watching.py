@@ -10,8 +10,8 @@ from responder.api.incidents import Row
 from responder.api.route import PUBLIC, Call, Problem, Routes
 from responder.audit import tail, verify
 from responder.intake.deliveries import count
-from responder.inventory import FeedPoint
 from responder.people.person import Permission
+from responder.points import FeedPoint
 from responder.store.tables import asks, feed_entries, feed_polls, holds, incidents, resources
 from responder.temporal import until_there
 

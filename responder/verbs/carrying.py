@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from responder.audit import Entry, append
-from responder.contract import Found
+from responder.contract import Action, Found
 from responder.errors import Refused
 from responder.plan import Outcome, Plan, PointReceipt, Receipt
 from responder.policy.tiers import Ruling
@@ -16,7 +16,7 @@ from responder.store.database import Transaction
 from responder.store.rows import insert_new
 from responder.store.tables import holds, incidents, resources, runs, steps
 from responder.verbs.context import Context
-from responder.verbs.enforcing import enforce
+from responder.verbs.enforcing import DONE, enforce
 from responder.verbs.planning import Seen
 from responder.verbs.recognising import Run
 from responder.verbs.telling import tell
@@ -40,7 +40,7 @@ async def take(
     for index, (change, one) in enumerate(zip(plan.changes, seen, strict=True)):
         if change.ruling is Ruling.REFUSE:
             continue
-        until = None if change.lasts is None else now + change.lasts
+        until = _ends(one.action, now)
         for point, resource in one.resources.items():
             if not await _claim_resource(tx, resource.name, point, one, now):
                 return resource.name
@@ -129,12 +129,19 @@ async def _claim_resource(tx: Transaction, name: str, point: str, one: Seen, now
 def base_of(dump: Any, found: Found[Any] | None) -> dict[str, Any]:  # noqa: ANN401 - TypeAdapter.dump_python
     """The columns that keep what was found before the first hold."""
     if found is None:
-        return {"base": None, "base_known": False, "base_expires": None}
+        return {"base": None, "base_known": False, "base_expires": None, "base_record": None}
     return {
         "base": dump(found.state, mode="json"),
         "base_known": True,
         "base_expires": found.expires,
+        "base_record": found.record,
     }
+
+
+def _ends(action: Action[Any], now: datetime) -> datetime | None:
+    """Until when a hold of *action* lives: its lease, or how long something irreversible is tried."""
+    lasts = action.lasts if action.reversible else action.lasts or action.try_for
+    return None if lasts is None else now + lasts
 
 
 async def drift(tx: Transaction, plan: Plan, seen: Sequence[Seen]) -> str | None:
@@ -155,8 +162,15 @@ async def drift(tx: Transaction, plan: Plan, seen: Sequence[Seen]) -> str | None
             if found is None or not planned.known:
                 continue
             now = state.dump_python(found.state, mode="json")
-            if now in (planned.before, planned.after):
+            if now == planned.after:
                 continue
+            if now == planned.before and found.record == planned.record:
+                continue
+            if now == planned.before:
+                return (
+                    f"{change.summary} at {planned.point}: it is still {now!r}, but what stands there "
+                    f"changed: expected {planned.record!r}, found {found.record!r}; nothing was changed"
+                )
             row = (
                 await tx.execute(select(resources).where(resources.c.name == planned.resource))
             ).one_or_none()
@@ -196,7 +210,7 @@ async def carry(
         *(
             context.temporal.lease(name, one.until, new=one.attempts <= 1)
             for name, one in zip(names, stood, strict=True)
-            if one is not None
+            if one is not None and not one.settled
         )
     )
     now = context.store.now()
@@ -252,13 +266,16 @@ async def _receipts(
 
 def _point(hold: Mapping[Any, Any], row: Mapping[Any, Any], now: datetime) -> PointReceipt:
     outcome, said = Outcome(row["outcome"]), row["said"]
-    if hold["ended"] is not None:  # what the row says since then is about the undo
+    if (
+        hold["ended"] is not None and hold["ended_by"] != DONE
+    ):  # what the row says since then is about the undo
         outcome, said = Outcome.FAILED, f"no longer held: ended by {hold['ended_by']}"
     return PointReceipt(
         point=row["point"],
         resource=row["name"],
         outcome=outcome,
         found=row["wanted"],
+        record=row["record"],
         said=said,
         at=row["checked"] or row["verified"] or now,
     )

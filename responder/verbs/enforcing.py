@@ -7,42 +7,28 @@ wanted state is all live holds, oldest first, over what was found before the fir
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from pydantic import JsonValue
+from sqlalchemy import update
 
 from responder.audit import Entry, append
-from responder.contract import Action, Found, Request, Resource
+from responder.contract import Found, Resource
 from responder.errors import Unreachable
 from responder.plan import Outcome
 from responder.store.database import Transaction
 from responder.store.tables import holds, incidents, resources
 from responder.verbs.context import Context
+from responder.verbs.held import Held, Wanted, load
 
-# How much longer than the lease an enforcement point itself keeps a state: long enough for our own
-# undo, which is verified and audited, to come first; within the 60 s that the invariant allows.
-GRACE = timedelta(seconds=20)
 TOLERANCE = timedelta(seconds=5)
+DONE = "done"  # what ended the hold of an action that cannot be undone: there is nothing to hold
 _FIRST_RETRY = timedelta(seconds=5)
 _LONGEST_RETRY = timedelta(seconds=60)
 _ROUNDS = 5
 _BETWEEN_TRIES = 1.0  # seconds
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a resource should hold, and until when."""
-
-    state: Any
-    until: datetime | None
-
-    @property
-    def kept_until(self) -> datetime | None:
-        """When the enforcement point itself should end it."""
-        return None if self.until is None else self.until + GRACE
 
 
 @dataclass(frozen=True)
@@ -52,65 +38,18 @@ class Stood:
     outcome: Outcome
     until: datetime | None
     attempts: int
+    settled: bool
 
 
 @dataclass(frozen=True)
-class Held:
-    """A resource with its row, its live holds and their actions."""
+class _Round:
+    """One round at an enforcement point: how it ended, what was wanted, and if it was written to."""
 
-    row: Mapping[Any, Any]
-    live: Sequence[Mapping[Any, Any]]
-    actions: Sequence[Action[Any]]
-
-    @property
-    def ends(self) -> list[tuple[str, datetime | None]]:
-        """Which holds live, and until when each of them does."""
-        return [(hold["id"], hold["until"]) for hold in self.live]
-
-    def base(self, now: datetime) -> Any:  # noqa: ANN401 - the action's state
-        """What was found before the first hold, as it would be by now."""
-        action = self.actions[0]
-        state = action.state().validate_python(self.row["base"])
-        gone = self.row["base_expires"] is not None and self.row["base_expires"] <= now
-        return action.lapsed(state) if gone else state
-
-    def wanted(self, now: datetime) -> Wanted:
-        """All live holds, oldest first, over the base."""
-        state = self.base(now)
-        for action in self.actions:
-            state = action.desired(state)
-        ends = [hold["until"] for hold in self.live]
-        return Wanted(state, None if None in ends else max(ends))
-
-
-async def live_holds(tx: Transaction, name: str, now: datetime) -> Sequence[Mapping[Any, Any]]:
-    """The holds on a resource that have not ended, oldest first."""
-    query = (
-        select(holds)
-        .where(
-            holds.c.resource == name,
-            holds.c.ended.is_(None),
-            or_(holds.c.until.is_(None), holds.c.until > now),
-        )
-        .order_by(holds.c.taken, holds.c.id)
-    )
-    return (await tx.execute(query)).mappings().all()
-
-
-async def load(context: Context, tx: Transaction, name: str) -> Held | None:
-    """The resource *name* if it is held by anything that still lives."""
-    row = (
-        (await tx.execute(select(resources).where(resources.c.name == name)))
-        .mappings()
-        .one_or_none()
-    )
-    if row is None or row["state"] != "held":
-        return None
-    live = await live_holds(tx, name, context.store.now())
-    if not live:
-        return None
-    actions = [context.kinds.action(Request.model_validate(hold["request"])) for hold in live]
-    return Held(row, live, actions)
+    outcome: Outcome
+    said: str = ""
+    wanted: Wanted | None = None
+    wrote: bool = False
+    record: JsonValue = None
 
 
 async def enforce(
@@ -129,23 +68,24 @@ async def enforce(
             held = await load(context, tx, name)
         if held is None:
             return None
-        outcome, said, wanted, wrote = await _bring(context, held, fresh)
+        tried = await _bring(context, held, fresh)
         fresh = None
-        if outcome is Outcome.UNKNOWN and patient and time.monotonic() < give_up:
+        if tried.outcome is Outcome.UNKNOWN and patient and time.monotonic() < give_up:
             await asyncio.sleep(_BETWEEN_TRIES)
             continue
         now = context.store.now()
         async with context.store.transaction() as tx:
             again = await load(context, tx, name)
-            if again is None and not wrote:
+            if again is None and not tried.wrote:
                 return None
             if again is not None and again.ends != held.ends:
                 # A hold came or went meanwhile: what was written is not what is wanted.
                 changed += 1
                 if changed < _ROUNDS:
                     continue
-                outcome, said = Outcome.PENDING, "its holds change faster than they can be written"
-            stood = await _note(tx, held, outcome, said, wanted, wrote=wrote, now=now)
+                said = "its holds change faster than they can be written"
+                tried = replace(tried, outcome=Outcome.PENDING, said=said)
+            stood = await _note(tx, held, tried, now)
             if again is None:
                 await _undo_again(tx, name)
         return stood
@@ -164,14 +104,11 @@ async def _undo_again(tx: Transaction, name: str) -> None:
     )
 
 
-async def _bring(
-    context: Context, held: Held, fresh: Found[Any] | None
-) -> tuple[Outcome, str, Wanted | None, bool]:
-    """One round at the enforcement point: how it ended, what was said, what was wanted, if it wrote."""
+async def _bring(context: Context, held: Held, fresh: Found[Any] | None) -> _Round:
     row, now = held.row, context.store.now()
     resource = context.provision.resolve(held.actions[0]).get(row["point"])
     if resource is None:
-        return Outcome.FAILED, f"{row['point']} is no longer configured", None, False
+        return _Round(Outcome.FAILED, f"{row['point']} is no longer configured")
     wrote = False
     try:
         found = fresh or await resource.read()
@@ -182,17 +119,21 @@ async def _bring(
             wrote = True
             tag = held.live[-1]["incident"]
             await resource.write(
-                wanted.state, key=held.live[-1]["id"], until=wanted.kept_until, tag=tag
+                wanted.state,
+                key=held.live[-1]["id"],
+                until=wanted.kept_until,
+                tag=tag,
+                record=held.row["base_record"],
             )
             found = await resource.read()
     except Unreachable as error:
-        return Outcome.UNKNOWN, error.message, None, wrote
+        return _Round(Outcome.UNKNOWN, error.message, wrote=wrote)
     except Exception as error:  # noqa: BLE001 - one point's fault must not stop the others
-        return Outcome.FAILED, f"{type(error).__name__}: {error}", None, wrote
+        return _Round(Outcome.FAILED, f"{type(error).__name__}: {error}", wrote=wrote)
     if not stands(resource, found, wanted, held, now):
         said = f"wrote {wanted.state!r} until {wanted.kept_until} but read back {found.state!r} until {found.expires}"
-        return Outcome.FAILED, said, wanted, wrote
-    return Outcome.VERIFIED, "", wanted, wrote
+        return _Round(Outcome.FAILED, said, wanted, wrote, found.record)
+    return _Round(Outcome.VERIFIED, "", wanted, wrote, found.record)
 
 
 def stands(
@@ -212,7 +153,12 @@ async def _learn_base(context: Context, held: Held, found: Found[Any]) -> Held:
     """The first reading of a point that was silent when its hold was taken, kept before any write."""
     action = held.actions[0]
     base = action.state().dump_python(found.state, mode="json")
-    values = {"base": base, "base_known": True, "base_expires": found.expires}
+    values = {
+        "base": base,
+        "base_known": True,
+        "base_expires": found.expires,
+        "base_record": found.record,
+    }
     async with context.store.transaction() as tx:
         await tx.execute(
             update(resources)
@@ -222,18 +168,9 @@ async def _learn_base(context: Context, held: Held, found: Found[Any]) -> Held:
     return Held({**held.row, **values}, held.live, held.actions)
 
 
-async def _note(
-    tx: Transaction,
-    held: Held,
-    outcome: Outcome,
-    said: str,
-    wanted: Wanted | None,
-    *,
-    wrote: bool,
-    now: datetime,
-) -> Stood:
+async def _note(tx: Transaction, held: Held, tried: _Round, now: datetime) -> Stood:
     """Write down how the resource stands; audited when something was done or changed."""
-    row = held.row
+    row, outcome, said, wrote = held.row, tried.outcome, tried.said, tried.wrote
     attempts = row["attempts"] + 1
     wait = min(_FIRST_RETRY * 2 ** min(attempts, 6), _LONGEST_RETRY)
     values: dict[str, Any] = {
@@ -245,13 +182,19 @@ async def _note(
     }
     ends = [hold["until"] for hold in held.live]
     values["until"] = None if None in ends else max(ends)
-    if wanted is not None:
-        values["wanted"] = held.actions[0].state().dump_python(wanted.state, mode="json")
+    if tried.wanted is not None:
+        values["wanted"] = held.actions[0].state().dump_python(tried.wanted.state, mode="json")
+        values["record"] = tried.record
     if outcome is Outcome.VERIFIED:
         values["verified"] = now
+    settled = outcome is Outcome.VERIFIED and not held.actions[0].reversible
+    if settled:
+        values["state"] = "settled"
+        live = (holds.c.resource == row["name"], holds.c.ended.is_(None))
+        await tx.execute(update(holds).where(*live).values(ended=now, ended_by=DONE))
     await tx.execute(update(resources).where(resources.c.name == row["name"]).values(values))
     changed = outcome != row["outcome"] or said != row["said"]
-    stood = Stood(outcome, values["until"], values["attempts"])
+    stood = Stood(outcome, values["until"], values["attempts"], settled)
     if not (wrote or changed):
         return stood
     for incident in dict.fromkeys(hold["incident"] for hold in held.live):

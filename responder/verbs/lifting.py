@@ -9,11 +9,12 @@ from sqlalchemy import or_, select, update
 
 from responder.audit import Entry, append
 from responder.contract import Action, Found, Request, Resource
-from responder.errors import Unreachable
+from responder.errors import Drifted, Unreachable
 from responder.store.database import Transaction
 from responder.store.tables import holds, incidents, resources
 from responder.verbs.context import Context, heartbeats, verb
-from responder.verbs.enforcing import TOLERANCE, enforce, live_holds
+from responder.verbs.enforcing import TOLERANCE, enforce
+from responder.verbs.held import live_holds
 from responder.verbs.telling import tell
 from responder.workflows.wire import LeaseStart, Lifted
 
@@ -73,7 +74,7 @@ async def lift(context: Context, name: str) -> Lifted:
 async def _claim(context: Context, tx: Transaction, name: str, now: datetime) -> _Claimed | Lifted:
     query = select(resources).where(resources.c.name == name).with_for_update()
     row = (await tx.execute(query)).mappings().one_or_none()
-    if row is None or row["state"] in ("clear", "disputed"):
+    if row is None or row["state"] in ("clear", "disputed", "settled"):
         return Lifted(over=True)
     live = await live_holds(tx, name, now)
     if live and row["state"] == "held":
@@ -185,6 +186,10 @@ async def _fall_back(
     action: Action[Any], resource: Resource[Any], row: Mapping[Any, Any], now: datetime
 ) -> str:
     """Bring the point to its base. Returns why not, if somebody else's change is there."""
+    if not action.reversible:
+        return (
+            "it was not done in time, and is not tried any more; whether it was begun is not known"
+        )
     found: Found[Any] = await resource.read()
     if not row["base_known"]:
         return ""  # never reached, so never written
@@ -201,7 +206,11 @@ async def _fall_back(
             f"expected {row['wanted']!r} but found {found.state!r}: somebody changed it since; "
             "it was left as it is, and nothing of ours will end it"
         )
-    await resource.write(base, key=f"undo/{row['name']}", until=expires, tag="")
+    record = row["base_record"]
+    try:
+        await resource.write(base, key=f"undo/{row['name']}", until=expires, tag="", record=record)
+    except Drifted as drifted:
+        return f"{drifted.message}; the rest was put back"
     if (back := await resource.read()).state != base:
         raise Unreachable(
             f"{row['name']}: undid to {base!r} but read back {back.state!r}; trying again"

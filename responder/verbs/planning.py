@@ -163,6 +163,7 @@ def _point(seen: Seen, name: str) -> PointPlan:
         resource=resource.name,
         before=before,
         expires=found.expires,
+        record=found.record,
         after=after,
         changes=before != after,
     )

@@ -16,7 +16,8 @@ from responder.errors import ActionError
 from responder.plan import Outcome
 from responder.store.tables import holds, resources
 from responder.verbs.context import Context
-from responder.verbs.enforcing import enforce, load
+from responder.verbs.enforcing import enforce
+from responder.verbs.held import load
 from responder.verbs.lifting import lift
 
 log = structlog.get_logger(__name__)

@@ -56,7 +56,9 @@ FINISH = Verb("finish", Ending, Nothing, timedelta(seconds=10))
 STAND = Verb("stand", Nothing, Standing, timedelta(seconds=10))
 
 
-async def perform(verb: Verb[Arg, Out], arg: Arg, summary: str) -> Out:
+async def perform(
+    verb: Verb[Arg, Out], arg: Arg, summary: str, *, longest: timedelta | None = None
+) -> Out:
     """Have a worker do *verb*; it is retried until it answers or says that it never will."""
     with errors_as_raised():
         answer: Out = await workflow.execute_activity(
@@ -64,7 +66,7 @@ async def perform(verb: Verb[Arg, Out], arg: Arg, summary: str) -> Out:
             arg,
             result_type=verb.gives,
             summary=summary[:200],
-            start_to_close_timeout=verb.longest,
+            start_to_close_timeout=longest or verb.longest,
             heartbeat_timeout=verb.heartbeat,
             retry_policy=_RETRY,
         )

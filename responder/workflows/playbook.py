@@ -91,9 +91,10 @@ class Playbook:
             self._steps += 1
             batch = Batch(step=self._steps, actions=tuple(Request.of(a) for a in actions))
             summary = "; ".join(str(action) for action in actions)
+            longest = max(action.longest for action in actions)
             while True:
                 seen = self._looks
-                done = await perform(DO, batch, summary)
+                done = await perform(DO, batch, summary, longest=longest)
                 if done.ask is None:
                     return list(done.receipts)
                 await self._decision(done, seen, summary)

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from activities.shells import SSHShell
+from activities.ssh import SSHShell
 from tests.bench.floor import bare, bare_rate
 from tests.bench.measure import cpu_seconds, family, memory_mib, quantile, spread
 from tests.bench.ping import Pinger

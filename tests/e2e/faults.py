@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from activities.wiring import Wiring
 from responder.contract import Action, Found, Resource
 from responder.inventory import Inventory
@@ -32,11 +34,13 @@ class Doomed:
         self._die_at("after read-back" if self._written else "after read")
         return found
 
-    async def write(self, state: Any, *, key: str, until: datetime | None, tag: str) -> None:
+    async def write(
+        self, state: Any, *, key: str, until: datetime | None, tag: str, record: JsonValue
+    ) -> None:
         """Write; may die before or after, when doing (a tag) or undoing (none)."""
         what = "write" if tag else "undo"
         self._die_at(f"before {what}")
-        await self._inner.write(state, key=key, until=until, tag=tag)
+        await self._inner.write(state, key=key, until=until, tag=tag, record=record)
         self._written = True
         self._die_at(f"after {what}")
 

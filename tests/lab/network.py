@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from responder.inventory import OverSSH
+from responder.access import OverSSH
 from tests.lab import sandbox
 from tests.lab.hosts import Host, new_key
 from tests.lab.namespaces import command, inside, ip

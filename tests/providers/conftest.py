@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from activities.shells import SSHShell
+from activities.ssh import SSHShell
 from tests.lab.network import Lab
 
 

@@ -14,7 +14,8 @@ import pytest_asyncio
 
 from activities.isolate import Filter
 from activities.providers.nft_isolation import NftIsolation
-from activities.shells import Shell, SSHShell
+from activities.shell import Shell
+from activities.ssh import SSHShell
 from responder.errors import Unreachable
 from responder.inventory import Isolation
 from tests.lab.namespaces import inside

@@ -6,10 +6,12 @@ from ipaddress import ip_network
 
 import pytest
 
+from activities.local import LocalShell
 from activities.providers.nftables import NftablesBlock
-from activities.shells import LocalShell, Shell, SSHShell
+from activities.shell import Shell
+from activities.ssh import SSHShell
+from responder.access import Local
 from responder.errors import Unreachable
-from responder.inventory import Local
 from tests.lab.network import Lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

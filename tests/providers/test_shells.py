@@ -11,9 +11,12 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from activities.shells import LocalShell, Shell, SSHShell, first_line, open_shell
+from activities.local import LocalShell
+from activities.shell import Shell, first_line
+from activities.shells import open_shell
+from activities.ssh import SSHShell
+from responder.access import Local, OverSSH
 from responder.errors import Unreachable
-from responder.inventory import Local, OverSSH
 from tests.lab.hosts import new_key
 from tests.lab.network import SSH, Lab
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pydantic import JsonValue
+
 from activities.block import Block
 from activities.isolate import Filter, Isolate
 from responder.contract import Action, Found, Lookup
@@ -28,6 +30,7 @@ class Write:
     until: datetime | None
     key: str
     tag: str
+    record: JsonValue = None
 
 
 @dataclass
@@ -40,6 +43,7 @@ class Point:
     down: bool = False
     lies: bool = False  # takes every write and changes nothing
     things: dict[str, tuple[Any, datetime | None]] = field(default_factory=dict)
+    records: dict[str, JsonValue] = field(default_factory=dict)
     writes: list[Write] = field(default_factory=list)
     reads: int = 0
     # Called at the next read or write, then forgotten: raise, wait or change the world in them.
@@ -83,14 +87,20 @@ class Thing:
         state = point.holds(self._thing, self._absent)
         expires = point.until(self._thing) if state != self._absent else None
         await _call(point.after_read)
-        return Found(state=state, expires=expires if point.expires_by_itself else None)
+        return Found(
+            state=state,
+            expires=expires if point.expires_by_itself else None,
+            record=point.records.get(self._thing),
+        )
 
-    async def write(self, state: Any, *, key: str, until: datetime | None, tag: str) -> None:
+    async def write(
+        self, state: Any, *, key: str, until: datetime | None, tag: str, record: JsonValue = None
+    ) -> None:
         point = self._point
         await _call(point.before_write)
         if point.down:
             raise Unreachable(f"{point.name}: connection refused")
-        point.writes.append(Write(self._thing, state, until, key, tag))
+        point.writes.append(Write(self._thing, state, until, key, tag, record))
         if not point.lies:
             point.things[self._thing] = (state, until if point.expires_by_itself else None)
         await _call(point.after_write)

@@ -1,0 +1,35 @@
+"""Where a network is blocked: at every point of the inventory, each alone."""
+
+from collections.abc import Mapping
+
+from activities.providers.feed import FeedBlock
+from activities.providers.nftables import NftablesBlock
+from activities.shells import Shells
+from responder.contract import Resource
+from responder.incident import Network
+from responder.inventory import Inventory
+from responder.points import FeedPoint, NftablesPoint, Point
+from responder.store import Store
+
+
+class Blocking:
+    """The resources of `Block`."""
+
+    def __init__(self, inventory: Inventory, store: Store, shells: Shells) -> None:
+        self._points = inventory.points
+        self._store = store
+        self._shells = shells
+
+    def block(self, network: Network) -> Mapping[str, Resource[bool]]:
+        """Every point at which *network* must be blocked, by the point's name."""
+        return {point.name: self._at(point, network) for point in self._points}
+
+    def _at(self, point: Point, network: Network) -> Resource[bool]:
+        match point:
+            case NftablesPoint():
+                shell = self._shells.open(point.access)
+                return NftablesBlock(
+                    shell, network, point=point.name, table=point.table, nft=point.nft
+                )
+            case FeedPoint():
+                return FeedBlock(self._store, network, point)
