@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import or_, select
 
-from responder.audit import Entry, append
+from responder.audit import Entry
 from responder.policy.judge import Policy
 from responder.standing.stand import stand
 from responder.store import Store
@@ -14,7 +14,7 @@ from responder.store.tables import asks, clocks, incidents, runs, steps
 from responder.temporal import Link
 from responder.verbs.asking import bump
 from responder.verbs.context import Kinds
-from responder.verbs.telling import tell
+from responder.verbs.telling import tell_audited
 
 log = structlog.get_logger(__name__)
 
@@ -148,20 +148,16 @@ class Nudger:
             if now - since < _STUCK:
                 continue
             async with self._store.transaction() as tx:
-                fresh = await tell(
+                fresh = await tell_audited(
                     tx,
                     now,
+                    Entry(kind="stuck", actor="nudger", subject=name, incident=name),
                     key=f"stuck/{name}/{since:%Y%m%d%H%M}",
                     audience="escalation",
                     loud=True,
-                    incident=name,
                     subject=f"{name}: its workflow does not move",
                     body="No worker has looked at it for more than a minute. Its clocks go on in the "
                     "store; what is contained stays leased.\n\n    responder doctor",
                 )
-                if fresh:
-                    await append(
-                        tx, now, Entry(kind="stuck", actor="nudger", subject=name, incident=name)
-                    )
             if fresh:  # what is wrong may be in its history: a new one looks at the store
                 await self._link.renew(name, "it does not look at the store")

@@ -12,11 +12,11 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import insert, select, update
 
-from responder.audit import Entry, append
+from responder.audit import Entry
 from responder.store import Store
 from responder.store.tables import incidents, resources, runs, settings_now
 from responder.temporal import Link, prepare
-from responder.verbs.telling import tell
+from responder.verbs.telling import tell_audited
 
 log = structlog.get_logger(__name__)
 
@@ -104,14 +104,13 @@ class Reconciler:
                 incident=incident,
                 data={"why": "the store holds it open, and Temporal has no running workflow of it"},
             )
-            await append(tx, now, entry)
-            await tell(
+            await tell_audited(
                 tx,
                 now,
-                key=f"restarted/{incident}/{now:%Y%m%d%H%M}",
+                entry,
+                key=f"restarted/{incident}/{now:%Y%m%d%H%M%S}",
                 audience="security",
                 loud=True,
-                incident=incident,
                 subject=f"{incident}: its workflow was gone and was started again",
                 body="It was terminated, or Temporal lost it. Nothing was done twice; look who "
                 "can reach Temporal.",

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from responder.audit import Entry, append
 from responder.store.database import Transaction
 from responder.store.rows import insert_new
 from responder.store.tables import messages
@@ -39,3 +40,34 @@ async def tell(
             "said": "",
         },
     )
+
+
+async def tell_audited(
+    tx: Transaction,
+    now: datetime,
+    entry: Entry,
+    *,
+    key: str,
+    audience: str,
+    subject: str,
+    body: str = "",
+    loud: bool = False,
+) -> bool:
+    """
+    Tell people of *entry*'s incident what *entry* records; the same *key* is one message and one entry.
+
+    Returns whether it is new.
+    """
+    fresh = await tell(
+        tx,
+        now,
+        key=key,
+        audience=audience,
+        subject=subject,
+        body=body,
+        incident=entry.incident,
+        loud=loud,
+    )
+    if fresh:
+        await append(tx, now, entry)
+    return fresh
