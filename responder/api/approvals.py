@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert, select
 from responder.api.incidents import Row, plain
 from responder.api.route import Call, Problem, Routes
 from responder.approval import totp
+from responder.approval.revoking import Revocation, revoke
 from responder.approval.service import Verdict
 from responder.audit import Entry, append
 from responder.incident import Frozen
@@ -42,24 +43,37 @@ async def show_ask(call: Call) -> Row:
         row = (await tx.execute(select(asks).where(asks.c.id == ask))).mappings().one_or_none()
         if row is None:
             raise Problem(404, f"there is no ask {ask}")
-        query = select(decisions.c.principal, decisions.c.approve, decisions.c.document)
+        query = select(
+            decisions.c.principal, decisions.c.approve, decisions.c.document, decisions.c.revoked
+        )
         given = (await tx.execute(query.where(decisions.c.ask == ask))).mappings().all()
     return plain(row) | {"decisions": [plain(one) for one in given]}
 
 
 @routes.post("/api/asks/{ask}/decisions", Permission.APPROVALS_DECIDE)
 async def decide(call: Call) -> Row:
-    """Decide an ask. The answer says what is recorded; the run picks it up within a second."""
+    """Decide an ask, quoting the plan's `digest` (12 hex digits or more); its run picks it up within a second."""
     served, verdict = call.served, await call.body(Verdict)
     decided = await served.approvals.decide(
         call.path("ask"), call.person, verdict, method="api token"
     )
+    return plain(decided) | {"delivered": await _told(call, decided["run"])}
+
+
+@routes.post("/api/approvals/{ask}/revoke", Permission.APPROVALS_DECIDE)
+async def take_back(call: Call) -> Row:
+    """Take an approval back, your own or as an admin anybody's, before its first effect has begun."""
+    served, revocation = call.served, await call.body(Revocation)
+    revoked = await revoke(served.store, call.path("ask"), call.person, revocation)
+    return plain(revoked) | {"delivered": await _told(call, revoked["run"])}
+
+
+async def _told(call: Call, run: str) -> bool:
     try:
-        await served.link.tell(decided["run"])
-        delivered = True
+        await call.served.link.tell(run)
     except Exception:  # noqa: BLE001 - Temporal is away: the nudger delivers it until it is picked up
-        delivered = False
-    return plain(decided) | {"delivered": delivered}
+        return False
+    return True
 
 
 @routes.post("/api/people/{name}/factor", Permission.PEOPLE_WRITE)

@@ -4,7 +4,7 @@ A person's signed decision, and whether an ask's decisions allow what is about t
 The approval service signs; workers check, just before the effect, with the public key only.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,7 +27,7 @@ class Decision(Frozen):
     method: str
     factors: tuple[str, ...]
     issued: datetime
-    expires: datetime
+    expires: datetime  # execute-by, if this approval turns out to be the last that was needed
     nonce: str
     policy: str
     reason: str = ""
@@ -70,6 +70,8 @@ class Judgement:
         step's own retry is then not stopped by execute-by. A denial wins over any number of
         approvals; whoever is no longer active, or no longer allowed to decide, does not count.
         """
+        if ask["state"] == "revoked":
+            return "its approval was taken back"
         if ask["state"] != "approved":
             return f"ask {ask['id']} is {ask['state']}, not approved"
         if ask["digest"] != digest:
@@ -86,7 +88,9 @@ class Judgement:
                 return f"{decision.principal} denied it"
             if kept.revoked is None and self._counts(decision, ask, needs):
                 counted.append(decision)
-        return _too_few(counted, needs, now=now, begun=begun)
+        if said := _too_few(counted, needs):
+            return said
+        return None if begun else _too_late(counted, ask["execute_by"], now)
 
     def _counts(self, decision: Decision, ask: Mapping[Any, Any], needs: Needs) -> bool:
         """Whether who approved may still do so, and is not who asked."""
@@ -96,14 +100,10 @@ class Judgement:
         return not (needs.not_requester and decision.principal == ask["requester"])
 
 
-def _too_few(
-    counted: Iterable[Decision], needs: Needs, *, now: datetime, begun: bool
-) -> str | None:
+def _too_few(counted: Iterable[Decision], needs: Needs) -> str | None:
     approvers: set[str] = set()
     stepped_up: set[str] = set()
     for decision in counted:
-        if not begun and now > decision.expires:
-            return f"execute-by has passed ({decision.expires:%H:%M:%S} UTC); ask again"
         approvers.add(decision.principal)
         if len(set(decision.factors)) > 1:
             stepped_up.add(decision.principal)
@@ -112,3 +112,18 @@ def _too_few(
     if len(stepped_up) < needs.stepped_up:
         return f"{len(stepped_up)} of {needs.stepped_up} needed gave a second factor"
     return None
+
+
+def _too_late(counted: Sequence[Decision], stated: datetime | None, now: datetime) -> str | None:
+    """
+    Whether execute-by has passed: the end of the last approval, by what was signed.
+
+    What the ask's own row states may end it earlier, never later: nobody signed that.
+    """
+    last = max(counted, key=lambda decision: decision.issued).expires
+    execute_by = last if stated is None else min(last, stated)
+    return (
+        f"execute-by has passed ({execute_by:%H:%M:%S} UTC); ask again"
+        if now > execute_by
+        else None
+    )

@@ -21,9 +21,12 @@ from responder.store.rows import insert_new
 from responder.store.tables import asks, decisions
 from responder.verbs.asking import bump
 
+# 48 bits: nobody finds another plan whose digest begins alike while an ask waits.
+_LEAST_QUOTED = 12
+
 
 class Verdict(Frozen):
-    """What a person says to an ask."""
+    """What a person says to an ask; *digest* is what they looked at, its first 12 hex digits or more."""
 
     approve: bool
     code: str = ""
@@ -56,6 +59,11 @@ class Approvals:
         if verdict.approve and needs.not_requester and ask["requester"] == person.name:
             raise Refused(
                 f"ask {ask_id} was requested by {person.name}; somebody else must decide it"
+            )
+        if verdict.digest and len(verdict.digest) < _LEAST_QUOTED:
+            raise Refused(
+                f"ask {ask_id}: expected the plan's digest or its first {_LEAST_QUOTED} hex digits at "
+                f"least, found {len(verdict.digest)}; nothing was recorded"
             )
         if verdict.digest and not ask["digest"].startswith(verdict.digest):
             raise Refused(
@@ -99,7 +107,7 @@ class Approvals:
             method=method,
             factors=factors,
             issued=now,
-            expires=ask["expires"] + self._policy.execute_within,
+            expires=now + self._policy.execute_within,
             nonce=secrets.token_hex(16),
             policy=self._policy.version,
             reason=verdict.reason,
@@ -118,7 +126,13 @@ class Approvals:
             if not await insert_new(tx, decisions, row):
                 raise Refused(f"{person.name} has already decided ask {ask['id']}")
             given = (
-                (await tx.execute(select(decisions.c.approve).where(decisions.c.ask == ask["id"])))
+                (
+                    await tx.execute(
+                        select(decisions.c.principal).where(
+                            decisions.c.ask == ask["id"], decisions.c.revoked.is_(None)
+                        )
+                    )
+                )
                 .scalars()
                 .all()
             )

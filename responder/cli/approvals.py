@@ -69,7 +69,7 @@ def show(ask_id: str, as_json: bool = JSON) -> None:
 def approve(
     ask_id: str,
     code: str = typer.Option("", help="A code of your second factor; asked for if needed."),
-    plan: str = typer.Option("", help="The start of the digest you looked at."),
+    plan: str = typer.Option("", help="The digest you looked at: its first 12 hex digits or more."),
     reason: str = typer.Option("", help="Why."),
 ) -> None:
     """Approve exactly the plan that was shown."""
@@ -93,3 +93,21 @@ def deny(ask_id: str, reason: str = typer.Option("", help="Why.")) -> None:
 
     said = ask("POST", f"/api/asks/{ask_id}/decisions", json={"approve": False, "reason": reason})
     talk(f"recorded; the ask is {said['state']}")
+
+
+@app.command()
+def revoke(
+    ask_id: str,
+    reason: str = typer.Option(..., help="Why."),
+    decided_by: str = typer.Option("", "--of", help="Whose, as an admin; your own if left out."),
+) -> None:
+    """Take an approval back, as long as nothing was begun on the strength of it."""
+    from responder.cli.remote import ask  # noqa: PLC0415
+
+    body = {"reason": reason, "decided_by": decided_by}
+    said = ask("POST", f"/api/approvals/{ask_id}/revoke", json=body)
+    talk(
+        "taken back; nothing of it will be done"
+        if said["state"] == "revoked"
+        else "taken back; the ask still waits for others"
+    )

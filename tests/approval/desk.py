@@ -6,10 +6,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyotp.totp import TOTP
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from responder.approval import totp
 from responder.approval.decision import Judgement, Signed
+from responder.approval.revoking import Revocation, revoke
 from responder.approval.service import Approvals, Verdict
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
@@ -18,7 +19,7 @@ from responder.people.person import Directory, Person, Role
 from responder.policy.judge import Policy
 from responder.policy.tiers import Needs
 from responder.store import Store
-from responder.store.tables import asks, decisions, factors, incidents
+from responder.store.tables import asks, decisions, factors, incidents, runs, steps
 from responder.verbs.asking import expire
 from tests.databases import ManualClock
 
@@ -114,6 +115,27 @@ class Asked:
             code = self.code(name) if name in self.secrets else ""
         verdict = Verdict(approve=approve, code=code, digest=digest)
         return await self.service.decide(ask, PEOPLE[name], verdict, method="api token")
+
+    async def begin(self, ask: str) -> None:
+        """What a worker leaves in the store as it begins what was approved: a step, begun now."""
+        now = self.clock.now
+        async with self.store.transaction() as tx:
+            run = {
+                "id": "IR-1/x/1", "incident": "IR-1", "number": 1, "playbook": "X", "code": "",
+                "indicators": {}, "state": "open", "opened": now,
+            }  # fmt: skip
+            step = {
+                "key": "IR-1/x/1/1", "run": run["id"], "asked_for": "", "plan": {}, "digest": DIGEST,
+                "state": "carrying", "planned": now, "begun": now,
+            }  # fmt: skip
+            await tx.execute(insert(runs).values(**run))
+            await tx.execute(insert(steps).values(**step))
+            await tx.execute(update(asks).where(asks.c.id == ask).values(step=step["key"]))
+
+    async def revoke(self, who: str, *, of: str = "", reason: str = "a mistake") -> Any:
+        """Take an approval of a1 back."""
+        revocation = Revocation(reason=reason, decided_by=of)
+        return await revoke(self.store, "a1", PEOPLE[who], revocation)
 
     async def expire(self, row: Mapping[Any, Any]) -> bool:
         """What the clock does at the end of an ask."""

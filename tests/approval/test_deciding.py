@@ -65,10 +65,19 @@ async def test_nobody_approves_what_they_asked_for(asked: Asked) -> None:
     assert (await asked.decide("a1", "ana", approve=False))["state"] == "denied"
 
 
-@pytest.mark.parametrize("digest", ["0", DIGEST[1:], DIGEST + "0", "AB" * 32])
+@pytest.mark.parametrize("digest", ["0" * 12, DIGEST[1:], DIGEST + "0", "AB" * 32])
 async def test_who_looked_at_another_plan_approves_nothing(asked: Asked, digest: str) -> None:
     await asked.ask(needs=NO_CODE)
     await _refused(asked, "ana", "look again", digest=digest)
+
+
+@pytest.mark.parametrize("length", [1, 11])
+async def test_a_few_digits_of_a_digest_are_not_what_somebody_looked_at(
+    asked: Asked, length: int
+) -> None:
+    await asked.ask(needs=NO_CODE)
+    said = f"digest or its first 12 hex digits at least, found {length}; nothing was recorded"
+    await _refused(asked, "ana", said, digest=DIGEST[:length])
 
 
 async def test_an_ask_that_is_not_there_is_refused(asked: Asked) -> None:

@@ -117,6 +117,12 @@ async def test_a_denial_wins_over_any_number_of_approvals(asked: Asked) -> None:
     assert await asked.objection("a1", ask=ask, signed=signed) == "ben denied it"
 
 
+async def test_an_ask_whose_approval_was_taken_back_lets_nothing_through(asked: Asked) -> None:
+    ask = await _approved(asked, state="revoked")
+    found = await asked.objection("a1", ask=ask, signed=[sign(asked)])
+    assert found == "its approval was taken back"
+
+
 async def test_a_decision_that_was_taken_back_does_not_count(asked: Asked) -> None:
     ask = await _approved(asked)
     taken_back = sign(asked).model_copy(update={"revoked": asked.clock.now})
@@ -170,6 +176,40 @@ async def test_execute_by_stops_what_has_not_begun_and_not_what_has(asked: Asked
     assert found is not None
     assert "execute-by has passed" in found
     assert await asked.objection("a1", ask=ask, signed=signed, now=late, begun=True) is None
+
+
+async def test_execute_by_counts_from_the_approval_that_was_the_last_needed(asked: Asked) -> None:
+    await asked.ask(needs=TWO, minutes=15)
+    await asked.enrol("ana", "ben")
+    await asked.decide("a1", "ana")
+    asked.clock.advance(minutes=14)
+    ask = await asked.decide("a1", "ben")
+    last = asked.clock.now + timedelta(minutes=15)
+    assert ask["execute_by"] == last
+    assert await asked.objection("a1", now=last) is None
+    late = await asked.objection("a1", now=last + timedelta(microseconds=1))
+    assert late == f"execute-by has passed ({last:%H:%M:%S} UTC); ask again"
+
+
+async def test_execute_by_does_not_wait_for_the_asks_own_end(asked: Asked) -> None:
+    """An ask that would have waited for a day is not good for a day once it is approved."""
+    await asked.ask(minutes=24 * 60)
+    await asked.enrol("ana")
+    await asked.decide("a1", "ana")
+    assert await asked.objection("a1", now=asked.clock.now + timedelta(minutes=15)) is None
+    found = await asked.objection("a1", now=asked.clock.now + timedelta(minutes=15, seconds=1))
+    assert found is not None
+
+
+async def test_a_row_can_end_execute_by_earlier_and_not_later_than_was_signed(asked: Asked) -> None:
+    signed = [sign(asked)]
+    end = asked.clock.now + timedelta(minutes=30)
+    approved = await _approved(asked)
+    for stated, last in ((end - timedelta(minutes=5),) * 2, (end + timedelta(days=1), end)):
+        ask = {**approved, "execute_by": stated}
+        assert await asked.objection("a1", ask=ask, signed=signed, now=last) is None
+        late = last + timedelta(microseconds=1)
+        assert await asked.objection("a1", ask=ask, signed=signed, now=late) is not None
 
 
 async def test_what_the_service_recorded_satisfies_the_worker(asked: Asked) -> None:

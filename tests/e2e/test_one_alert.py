@@ -95,6 +95,30 @@ async def test_an_isolation_waits_for_a_second_factor_and_is_undone_when_it_was_
     await runner.until(open_again, "the isolation to be undone")
 
 
+async def test_an_approval_that_was_taken_back_in_time_isolates_nobody(
+    runner: Runner, lab: Lab
+) -> None:
+    await runner.post(wazuh("203.0.113.51", level=12))
+    incident = await runner.about("203.0.113.51")
+    incident = await runner.status(incident["id"], "waiting for approval")
+    [ask] = [a for a in incident["asks"] if a["state"] == "open"]
+    await runner.api("POST", "/api/pause", json={"reason": "so that nothing begins"})
+    verdict = {"approve": True, "code": await runner.fresh_code("ben"), "digest": ask["digest"]}
+    await runner.api("POST", f"/api/asks/{ask['id']}/decisions", by="ben", json=verdict)
+    revoked = await runner.api(
+        "POST", f"/api/approvals/{ask['id']}/revoke", by="ben", json={"reason": "the wrong host"}
+    )
+    assert revoked["state"] == "revoked"
+    await runner.api("POST", "/api/resume")
+
+    async def refused() -> bool:
+        steps = (await runner.incident(incident["id"]))["steps"]
+        return any("its approval was taken back" in step["said"] for step in steps)
+
+    await runner.until(refused, "the step to be refused")
+    assert lab.probe("db", "web")
+
+
 @pytest.mark.parametrize(
     ("address", "said"),
     [("198.51.100.20", "is ours (db-1)"), ("127.0.0.1", ""), ("10.1.2.3", "internal networks")],
