@@ -101,8 +101,11 @@ def _state(value: object) -> str:
 def _hold(hold: dict[str, Any]) -> Text:
     good = hold["outcome"] == "verified" and not hold["ended"]
     until = hold["until"][:19].replace("T", " ") if hold["until"] else "ended by a person"
+    ended = (hold["ended"] or "")[:19].replace("T", " ")
     said = (
-        f"ended by {hold['ended_by']}" if hold["ended"] else f"{hold['outcome']} until {until} UTC"
+        f"ended by {hold['ended_by']} at {ended} UTC"
+        if ended
+        else f"{hold['outcome']} until {until} UTC"
     )
     line = Text(
         f"{'●' if good else '○'} {hold['resource']}  {said}", style="green" if good else "yellow"

@@ -7,7 +7,7 @@ from responder.standing.facts import Facts
 from responder.store.rows import Row
 
 
-def board(facts: Facts, status: str, now: datetime) -> str:
+def board(facts: Facts, status: str) -> str:
     """State, clocks, plans, leases and the next step of one incident."""
     incident = facts.incident
     seen = Indicators.model_validate(incident["indicators"])
@@ -21,7 +21,7 @@ def board(facts: Facts, status: str, now: datetime) -> str:
         "|---|---|---|",
     ]
     lines += [
-        f"| {row['clock']} | {row['due']:%Y-%m-%d %H:%M:%S} | {_clock(row, now)} |"
+        f"| {row['clock']} | {row['due']:%Y-%m-%d %H:%M:%S} | {_clock(row, facts.at)} |"
         for row in facts.clocks
     ]
     if facts.steps:
@@ -34,8 +34,7 @@ def board(facts: Facts, status: str, now: datetime) -> str:
         lines += ["", "| lease | until (UTC) | state |", "|---|---|---|"]
     for row in facts.holds:
         until = f"{row['until']:%Y-%m-%d %H:%M:%S}" if row["until"] else "ended by a person"
-        state = f"ended by {row['ended_by']}" if row["ended"] else f"{row['outcome']} {row['said']}"
-        lines.append(f"| {_plain(row['resource'])} | {until} | {_plain(state)} |")
+        lines.append(f"| {_plain(row['resource'])} | {until} | {_plain(_lease(facts, row))} |")
     following = [f"`responder approvals show {ask['id']}`" for ask in facts.open_asks]
     if incident["acknowledged"] is None:
         following.append(f"`responder incidents ack {incident['id']}`")
@@ -54,6 +53,16 @@ def _clock(row: Row, now: datetime) -> str:
         return "**breached**"
     minutes = (row["due"] - now).total_seconds() / 60
     return f"{minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
+
+
+def _lease(facts: Facts, row: Row) -> str:
+    if facts.lives(row):
+        return f"{row['outcome']} {row['said']}"
+    ended, by = (row["ended"], row["ended_by"]) if row["ended"] else (row["until"], "time")
+    said = f"ended by {by}" + (f" at {ended:%Y-%m-%d %H:%M:%S}" if ended else "")
+    if row["resource_state"] == "lifting" or not row["ended"]:
+        return f"{said}; being undone {row['said']}"
+    return said
 
 
 def _plain(text: str) -> str:

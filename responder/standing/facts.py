@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 
 from responder.store.database import Transaction
 from responder.store.rows import Row
 from responder.store.tables import asks, clocks, holds, incidents, resources, runs, steps
+from responder.verbs.enforcing import DONE
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One incident with its runs, steps, asks, clocks and holds, each in its order."""
+    """One incident with its runs, steps, asks, clocks and holds as of *at*, each in its order."""
 
+    at: datetime
     incident: Row
     runs: Sequence[Row]
     steps: Sequence[Row]
@@ -23,8 +26,18 @@ class Facts:
 
     @property
     def held(self) -> list[Row]:
-        """The holds that still count, each with how its resource stands."""
-        return [h for h in self.holds if h["ended"] is None and h["resource_state"] == "held"]
+        """The holds that still live, each with how its resource stands."""
+        return [hold for hold in self.holds if self.lives(hold)]
+
+    def lives(self, hold: Row) -> bool:
+        """Whether *hold* has not ended: neither by a person nor, marked already or not, by time."""
+        over = hold["until"] is not None and hold["until"] <= self.at
+        return hold["ended"] is None and not over and hold["resource_state"] == "held"
+
+    @property
+    def released(self) -> list[Row]:
+        """The holds that have ended. What was done once, and is done, is let go by nobody."""
+        return [h for h in self.holds if not self.lives(h) and h["ended_by"] != DONE]
 
     @property
     def open_asks(self) -> list[Row]:
@@ -32,8 +45,8 @@ class Facts:
         return [ask for ask in self.asks if ask["state"] == "open"]
 
 
-async def load(tx: Transaction, incident_id: str) -> Facts | None:
-    """The facts of an incident, its row locked where the database locks rows; None if unknown."""
+async def load(tx: Transaction, incident_id: str, now: datetime) -> Facts | None:
+    """The facts of an incident as of *now*, its row locked where the database locks rows; None if unknown."""
     query = select(incidents).where(incidents.c.id == incident_id).with_for_update()
     incident = (await tx.execute(query)).mappings().one_or_none()
     if incident is None:
@@ -87,4 +100,4 @@ async def load(tx: Transaction, incident_id: str) -> Facts | None:
         .mappings()
         .all()
     )
-    return Facts(incident, of, done, asked, timed, held)
+    return Facts(now, incident, of, done, asked, timed, held)

@@ -27,7 +27,7 @@ async def stand(
     tx: Transaction, kinds: Kinds, policy: Policy, incident_id: str, now: datetime
 ) -> Standing | None:
     """Where the incident stands, after everything that was due has been done; None if unknown."""
-    facts = await load(tx, incident_id)
+    facts = await load(tx, incident_id, now)
     if facts is None:
         return None
     if facts.incident["closed"] is not None:
@@ -38,7 +38,7 @@ async def stand(
     for ask in expired:
         await expire(tx, ask, now)
     if opened.run is not None or expired:
-        facts = await load(tx, incident_id) or facts
+        facts = await load(tx, incident_id, now) or facts
     containment, status = judged(facts), shown(facts)
     contained = containment == "contained" and facts.incident["contained"] is None
     if contained:
@@ -48,9 +48,12 @@ async def stand(
     targets = policy.sla[Priority(facts.incident["priority"])]
     struck, upcoming = await strike(tx, facts, targets, now)
     if contained or struck:
-        facts = await load(tx, incident_id) or facts
+        facts = await load(tx, incident_id, now) or facts
     if opened.again is not None and (upcoming is None or opened.again < upcoming.at):
         upcoming = Next(at=opened.again, summary="a run on the new indicators")
+    ends = min((hold["until"] for hold in facts.held if hold["until"]), default=None)
+    if ends is not None and (upcoming is None or ends < upcoming.at):
+        upcoming = Next(at=ends, summary=f"a lease ends at {ends:%H:%M:%S} UTC")
     await _seen(tx, facts.incident, status)
     return standing_of(
         facts.incident,
@@ -59,7 +62,7 @@ async def stand(
         runs=run_starts(facts.incident, facts.runs),
         upcoming=upcoming,
         waiting="approvers" if facts.open_asks else "",
-        text=board(facts, status, now),
+        text=board(facts, status),
     )
 
 
@@ -80,7 +83,7 @@ def judged(facts: Facts) -> str:
     How far the incident is contained, from rows alone: here and nowhere else.
 
     A further ask that waits does not undo it: the clock stops when what a run calls its containment
-    is verified.
+    is verified. Once every hold has ended it is released, whatever was contained before.
     """
     if not facts.runs:
         return "unanswered"
@@ -94,7 +97,7 @@ def judged(facts: Facts) -> str:
     if any(_not_done(step, facts) for step in facts.steps):
         return "partly contained" if good else "NOT CONTAINED"
     if all(run["contained"] is not None for run in facts.runs):
-        return "contained"
+        return "released" if facts.released and not held else "contained"
     if any(run["state"] == "failed" for run in facts.runs):
         return "NOT CONTAINED"
     return "responding"

@@ -33,6 +33,9 @@ async def test_an_alert_becomes_a_verified_block_on_both_firewalls(
         return lab.probe("attacker", "web")
 
     await runner.until(gone, "the block at fra1 to be undone")
+    assert (await runner.incident(incident["id"]))["status"] == "contained", "ams1 still holds"
+    await runner.api("POST", "/api/leases/end", json={"resource": "block/ams1/198.51.100.66"})
+    await runner.status(incident["id"], "released")
     kinds = [
         row["kind"]
         for row in await runner.api(
@@ -65,6 +68,7 @@ async def test_an_isolation_waits_for_a_second_factor_and_is_undone_when_it_was_
             "known": True,
             "before": "open",
             "expires": None,
+            "record": None,
             "after": "isolated",
             "changes": True,
         }
