@@ -24,12 +24,21 @@ from temporalio.service import GrpcCompression, RPCError, RPCStatusCode, TLSConf
 
 from responder.crypto.codec import sealed_converter
 from responder.crypto.keyring import KeyRing
+from responder.plan import Plan
 from responder.settings import TemporalSettings
 from responder.workflows.incident import IncidentWorkflow, search_attributes
 from responder.workflows.lease import LeaseWorkflow
-from responder.workflows.wire import SEARCH_ATTRIBUTES, IncidentStart, LeaseStart, Standing
+from responder.workflows.preview import PreviewWorkflow
+from responder.workflows.wire import (
+    SEARCH_ATTRIBUTES,
+    IncidentStart,
+    LeaseStart,
+    SignedOrder,
+    Standing,
+)
 
 RETENTION = timedelta(days=90)
+_PREVIEW = timedelta(seconds=25)  # a person waits, and the CLI gives up after 30 s
 _ATTRIBUTES = {
     name: IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")
     for name, kind in SEARCH_ATTRIBUTES.items()
@@ -166,6 +175,17 @@ class Link:
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
+
+    async def preview(self, order: SignedOrder, nonce: str) -> Plan:
+        """What a worker finds that an order would change; nobody keeps it."""
+        plan: Plan = await self.client.execute_workflow(
+            PreviewWorkflow.run,
+            order,
+            id=f"preview/{nonce}",
+            task_queue=self._queue,
+            execution_timeout=_PREVIEW,
+        )
+        return plan
 
     async def running(self, kind: str) -> set[str]:
         """The ids of all running workflows of one type."""

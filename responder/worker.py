@@ -27,10 +27,12 @@ from responder.temporal import Link, connect, until_there
 from responder.verbs.context import Context
 from responder.verbs.doing import Doing
 from responder.verbs.lifting import Lifting
+from responder.verbs.previewing import Previewing
 from responder.verbs.reporting import Reporting
 from responder.verbs.sweeping import Sweep
 from responder.workflows.incident import IncidentWorkflow
 from responder.workflows.lease import LeaseWorkflow
+from responder.workflows.preview import PreviewWorkflow
 
 log = structlog.get_logger(__name__)
 
@@ -48,13 +50,15 @@ _WORKFLOW_TASKS = 8
 def make_context(settings: Settings, store: Store, client: Client) -> Context:
     """The parts of the verbs, put together from the settings."""
     kinds = load_kinds(settings)
-    policy = settings.policy(surroundings() if settings.protect_surroundings else ())
+    policy = settings.policy(surroundings(settings))
+    verifier = Verifier.at(Keys(settings.state).public)
     return Context(
         store=store,
         kinds=kinds,
         provision=load_provision(settings, store),
         policy=lambda: policy,
-        judgement=Judgement(Verifier.at(Keys(settings.state).public), settings.directory()),
+        judgement=Judgement(verifier, settings.directory()),
+        verifier=verifier,
         temporal=Link(client, settings.temporal.task_queue),
         worker=f"{socket.gethostname()}/{os.getpid()}",
     )
@@ -63,13 +67,19 @@ def make_context(settings: Settings, store: Store, client: Client) -> Context:
 def make_worker(context: Context, client: Client, task_queue: str) -> Worker:
     """Temporal's worker with every workflow and verb."""
     doing, lifting, reporting = Doing(context), Lifting(context), Reporting(context)
+    previewing = Previewing(context)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
         "pydantic", "pydantic_core", "rfc8785", "responder", "activities"
     )
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[IncidentWorkflow, LeaseWorkflow, *context.kinds.playbooks.values()],
+        workflows=[
+            IncidentWorkflow,
+            LeaseWorkflow,
+            PreviewWorkflow,
+            *context.kinds.playbooks.values(),
+        ],
         activities=[
             doing.do,
             lifting.lift,
@@ -78,6 +88,7 @@ def make_worker(context: Context, client: Client, task_queue: str) -> Worker:
             reporting.contained,
             reporting.finish,
             reporting.stand,
+            previewing.preview,
         ],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         max_cached_workflows=_CACHED,

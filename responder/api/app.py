@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from responder.api import approvals, codec, incidents, watching, webhooks
+from responder.api import approvals, codec, incidents, plans, watching, webhooks
 from responder.api.parts import Parts
 from responder.api.route import Endpoint, Problem
 from responder.approval.service import Approvals
@@ -46,11 +46,12 @@ async def make_parts(settings: Settings) -> Parts:
     people = settings.directory()
     if not settings.people:
         await _local_token(settings, store, next(iter(people)).name)
-    policy = settings.policy(surroundings() if settings.protect_surroundings else ())
+    policy = settings.policy(surroundings(settings))
     payloads, deliveries = KeyRing.load(keys.payloads), KeyRing.load(keys.store)
     client = await connect(settings.temporal, payloads, lazy=True)
     link = Link(client, settings.temporal.task_queue)
     kinds = load_kinds(settings)
+    signer = Signer.at(keys.private, keys.public)
     return Parts(
         settings=settings,
         store=store,
@@ -58,7 +59,9 @@ async def make_parts(settings: Settings) -> Parts:
         payloads=payloads,
         people=people,
         policy=policy,
-        approvals=Approvals(store, Signer.at(keys.private, keys.public), deliveries, policy),
+        approvals=Approvals(store, signer, deliveries, policy),
+        signer=signer,
+        kinds=kinds,
         link=link,
         drain=Drain(store, deliveries, settings.sources, settings.triage, kinds, policy, link),
         reconciler=Reconciler(store, link, retention=settings.temporal.address is None),
@@ -76,7 +79,7 @@ async def _local_token(settings: Settings, store: Store, name: str) -> None:
 
 ENDPOINTS: tuple[Endpoint, ...] = tuple(
     endpoint
-    for module in (webhooks, incidents, approvals, watching, codec)
+    for module in (webhooks, incidents, approvals, plans, watching, codec)
     for endpoint in module.routes.declared
 )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from responder.approval.service import Approvals
 from responder.crypto.keyring import KeyRing
+from responder.crypto.signing import Signer
 from responder.intake.drain import Drain
 from responder.people.person import Directory
 from responder.policy.judge import Policy
@@ -13,6 +14,7 @@ from responder.settings import Settings
 from responder.store import Store
 from responder.telemetry import Metrics
 from responder.temporal import Link
+from responder.verbs.context import Kinds
 
 
 @dataclass
@@ -26,6 +28,8 @@ class Parts:
     people: Directory
     policy: Policy
     approvals: Approvals
+    signer: Signer
+    kinds: Kinds
     link: Link
     drain: Drain
     reconciler: Reconciler

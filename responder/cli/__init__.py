@@ -15,6 +15,7 @@ from responder.cli import (
     keys,
     leases,
     people,
+    plan,
     running,
     sources,
 )
@@ -42,6 +43,7 @@ for noun, module in (
     ("keys", keys),
 ):
     app.add_typer(module.app, name=noun)
+plan.register(app)
 doctor.register(app)
 sources.register(app)
 

@@ -24,6 +24,7 @@ class Permission(StrEnum):
     INCIDENTS_WRITE = "incidents:write"
     APPROVALS_DECIDE = "approvals:decide"
     LEASES_WRITE = "leases:write"
+    PLANS_DRAW = "plans:draw"
     AUDIT_READ = "audit:read"
     RUNNER_PAUSE = "runner:pause"
     PEOPLE_WRITE = "people:write"
@@ -38,6 +39,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.INCIDENTS_WRITE,
             Permission.APPROVALS_DECIDE,
             Permission.LEASES_WRITE,
+            Permission.PLANS_DRAW,
             Permission.AUDIT_READ,
             Permission.RUNNER_PAUSE,
             Permission.INTAKE_READ,

@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from responder.approval.decision import Judgement
 from responder.contract import Action, Lookup, Provision, Request
+from responder.crypto.signing import Verifier
 from responder.digest import digest_of
 from responder.errors import ActionError, Refused
 from responder.policy.judge import Policy
@@ -103,6 +104,7 @@ class Context:
     provision: Provision
     policy: Callable[[], Policy]
     judgement: Judgement
+    verifier: Verifier
     temporal: Temporal
     worker: str = "worker"
     patience: timedelta = timedelta(seconds=8)

@@ -103,7 +103,7 @@ def draw(
     changes = []
     for one, case, verdict in zip(seen, cases, verdicts, strict=True):
         ruling, reason = verdict.ruling, verdict.reason
-        if not one.resources:
+        if not one.resources and ruling is not Ruling.REFUSE:
             ruling = Ruling.REFUSE
             reason = f"no enforcement point is configured for {one.request.kind}: not contained"
         changes.append(

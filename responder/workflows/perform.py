@@ -12,6 +12,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from responder.errors import ActionError
+from responder.plan import Plan
 from responder.workflows.wire import (
     Announcement,
     Answer,
@@ -22,6 +23,7 @@ from responder.workflows.wire import (
     LeaseStart,
     Lifted,
     Nothing,
+    SignedOrder,
     Standing,
 )
 
@@ -54,6 +56,7 @@ ANNOUNCE = Verb("announce", Announcement, Nothing, timedelta(seconds=10))
 CONTAINED = Verb("contained", Nothing, Nothing, timedelta(seconds=10))
 FINISH = Verb("finish", Ending, Nothing, timedelta(seconds=10))
 STAND = Verb("stand", Nothing, Standing, timedelta(seconds=10))
+PREVIEW = Verb("preview", SignedOrder, Plan, timedelta(seconds=30), heartbeat=timedelta(seconds=4))
 
 
 async def perform(

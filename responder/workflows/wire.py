@@ -118,5 +118,12 @@ class Lifted(Frozen):
     over: bool = False
 
 
+class SignedOrder(Frozen):
+    """An order of the approval service as it travels: the document and its signature."""
+
+    document: JsonValue
+    signature: str
+
+
 class Nothing(Frozen):
     """An empty argument or result."""

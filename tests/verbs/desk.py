@@ -126,6 +126,7 @@ class Desk:
             store=self.store, kinds=Kinds.of((*ACTIONS, Label), LOOKUPS, ()), provision=self.world,
             policy=lambda: self.policy,
             judgement=Judgement(self.signer.verifier, Directory(self.people.values())),
+            verifier=self.signer.verifier,
             temporal=self.server, worker=name, patience=timedelta(0),
         )  # fmt: skip
 
