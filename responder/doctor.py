@@ -16,6 +16,7 @@ from responder.points import FeedPoint, NftablesPoint
 from responder.settings import Settings
 from responder.store import Store
 from responder.store.schema import check_schema
+from responder.surroundings import relied_on, resolved
 
 _SECONDS = 10.0
 _LEAST_FREE = 256 * 1024 * 1024  # bytes
@@ -173,6 +174,16 @@ async def _playbooks(settings: Settings) -> Finding:
 
 
 async def _protected(settings: Settings) -> Finding:
+    if settings.protect_surroundings:
+        things = relied_on(settings)
+        known = await asyncio.to_thread(resolved, [thing.host for thing in things])
+        if lost := [f"{t.name} ({t.host})" for t in things if t.host not in known]:
+            return Finding(
+                name="protected",
+                state="warn",
+                found=f"no address was found, so nothing protects {', '.join(lost)}",
+                remedy="mend the name, write the address in its place, or name it under `protected:`",
+            )
     if not settings.protected and not settings.inventory.hosts:
         return Finding(
             name="protected",

@@ -141,7 +141,10 @@ class Settings(BaseSettings):
         default=True, description="Never block RFC 1918, RFC 6598 and RFC 4193 networks at an edge."
     )
     protect_surroundings: bool = Field(
-        default=True, description="Never block this machine, its gateways and its resolvers."
+        default=True,
+        description="Never block this machine, its gateways and resolvers, or what these settings name: "
+        "Temporal, the store, the API, mail, enforcement points, management addresses; and never isolate "
+        "a host that has one of them, mail apart.",
     )
     tiers: TierRules = Field(default=TierRules(), description="What needs whose approval.")
     sla: dict[Priority, Targets] = Field(default=MATRIX, description="The clocks by priority.")

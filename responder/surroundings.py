@@ -1,30 +1,142 @@
-"""What this machine depends on: its own addresses, gateways and resolvers are never cut off."""
+"""What this runner depends on: itself, its gateways and resolvers, and whatever its settings name."""
 
+import re
 import socket
 import struct
-from ipaddress import IPv4Address, ip_address, ip_network
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
+from threading import Thread
+from urllib.parse import parse_qs, urlsplit
 
-from responder.incident import Network
+import structlog
+
+from responder.access import OverSSH
+from responder.incident import Frozen, Network
+from responder.points import NftablesPoint
 from responder.policy.networks import Protected
+from responder.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_SECONDS = 2.0  # for all names together: what does not resolve must not hold up the start
 
 
-def surroundings() -> tuple[Protected, ...]:
-    """This machine's own addresses, its default gateways and its resolvers, as found now."""
+class Relied(Frozen):
+    """One thing that the settings name and that we could not do without."""
+
+    name: str
+    host: str
+    never_isolate: bool = True
+
+
+def surroundings(settings: Settings) -> tuple[Protected, ...]:
+    """
+    Everything that must not be cut off if this runner is to go on, as found now.
+
+    Names are resolved once, here: what moves to another address is protected there after the next
+    start. What cannot be resolved is said in the log and by `doctor`.
+    """
+    if not settings.protect_surroundings:
+        return ()
     found = {
         "an address of this machine": _own(),
         "this machine's gateway": _gateways(Path("/proc/net/route")),
         "this machine's resolver": _resolvers(Path("/etc/resolv.conf")),
     }
-    return tuple(Protected(name=name, networks=nets) for name, nets in found.items() if nets)
+    here = [Protected(name=k, networks=v, never_isolate=True) for k, v in found.items() if v]
+    things = relied_on(settings)
+    addresses = resolved(thing.host for thing in things)
+    for thing in things:
+        if thing.host not in addresses:
+            log.warning("cannot_be_protected", what=thing.name, name=thing.host, said="no address")
+    named = [
+        Protected(
+            name=thing.name, networks=addresses[thing.host], never_isolate=thing.never_isolate
+        )
+        for thing in things
+        if thing.host in addresses
+    ]
+    return (*here, *named)
+
+
+def relied_on(settings: Settings) -> list[Relied]:
+    """What the settings name, by what it is: an address, or a name to be resolved."""
+    found = [Relied(name="the address of our API", host=settings.api.host)]
+    if settings.temporal.address:
+        host = urlsplit(f"//{settings.temporal.address}").hostname or ""
+        found.append(Relied(name="the address of Temporal", host=host))
+    found += [Relied(name="the address of the store", host=h) for h in _hosts(settings.store or "")]
+    if settings.mail:  # its own host may be the one that was broken into
+        mail = Relied(
+            name="the address of the mail server", host=settings.mail.host, never_isolate=False
+        )
+        found.append(mail)
+    for point in settings.inventory.points:
+        if isinstance(point, NftablesPoint) and isinstance(point.access, OverSSH):
+            name = f"the address of enforcement point {point.name}"
+            found.append(Relied(name=name, host=point.access.address))
+    for address in settings.inventory.isolation.management:
+        found.append(Relied(name="an address that hosts are managed from", host=str(address)))
+    return [one for one in found if one.host and not _is_unspecified(one.host)]
+
+
+def resolved(hosts: Iterable[str]) -> dict[str, tuple[Network, ...]]:
+    """
+    The addresses of each of *hosts* that has any.
+
+    In threads that nobody waits for at the end: the system's resolver may take half a minute.
+    """
+    found: dict[str, tuple[Network, ...]] = {}
+
+    def look(host: str) -> None:
+        with suppress(OSError, UnicodeError):
+            infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            found[host] = tuple(_network(one) for one in sorted({str(i[4][0]) for i in infos}))
+
+    threads = []
+    for host in dict.fromkeys(hosts):
+        if _is_address(host):
+            found[host] = (_network(host),)
+        else:
+            threads.append(Thread(target=look, args=(host,), daemon=True))
+    for thread in threads:
+        thread.start()
+    give_up = time.monotonic() + _SECONDS
+    for thread in threads:
+        thread.join(max(give_up - time.monotonic(), 0))
+    return dict(found)
+
+
+def _hosts(url: str) -> list[str]:
+    """The hosts of a PostgreSQL URL, which may also stand in its query; a folder is a Unix socket."""
+    parts = urlsplit(url)
+    asked = ",".join(parse_qs(parts.query).get("host", [])).split(",")
+    named = [host.partition(":")[0] if host.count(":") == 1 else host for host in asked]
+    return [host for host in (parts.hostname or "", *named) if host and not host.startswith("/")]
 
 
 def _own() -> tuple[Network, ...]:
+    """What the kernel calls local, and what this machine's name resolves to."""
+    found = {str(network) for network in _local(Path("/proc/net/fib_trie"))}
+    with suppress(OSError):
+        for line in Path("/proc/net/if_inet6").read_text().splitlines():
+            found.add(str(ip_network(IPv6Address(int(line.split()[0], 16)))))
+    with suppress(OSError):
+        for info in socket.getaddrinfo(socket.gethostname(), None):
+            found.add(str(_network(str(info[4][0]))))
+    return tuple(ip_network(one) for one in sorted(found))
+
+
+def _local(path: Path) -> list[Network]:
+    """The single addresses that Linux's `/proc/net/fib_trie` has as local."""
     try:
-        found = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
+        text = path.read_text()
     except OSError:
-        found = set()
-    return tuple(_network(str(address)) for address in sorted(map(str, found)))
+        return []
+    return [ip_network(one) for one in re.findall(r"\|-- ([\d.]+)\n\s+/32 host LOCAL", text)]
 
 
 def _resolvers(path: Path) -> tuple[Network, ...]:
@@ -48,6 +160,10 @@ def _gateways(path: Path) -> tuple[Network, ...]:
         for hop in sorted(hops)
         if int(hop, 16)
     )
+
+
+def _is_unspecified(text: str) -> bool:
+    return _is_address(text) and ip_address(text.partition("%")[0]).is_unspecified
 
 
 def _network(text: str) -> Network:

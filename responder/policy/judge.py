@@ -1,6 +1,6 @@
 """The judgement: a batch of changes in, a tier and a ruling for each out. Pure, and fails closed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import IPv4Network
 
@@ -132,9 +132,21 @@ def _never(policy: Policy, case: Case, spent: Mapping[str, int]) -> str:
     for host in case.touches.hosts:
         if host not in known:
             return f"{host} is not in the inventory"
+        # Reading is no harm: evidence is taken from a firewall like from any other host.
+        if case.tier is not Tier.T0 and (why := _carries(known[host], policy.protected)):
+            return why
     budget = policy.budgets.get(case.kind)
     if budget is not None and spent.get(case.kind, 0) >= budget:
         return f"{budget} {case.kind} an hour are the budget, and all are used"
+    return ""
+
+
+def _carries(asset: Asset, protected: Iterable[Protected]) -> str:
+    """Why a host must not be cut off: we could no longer reach what would undo it."""
+    for thing in protected:
+        for held in thing.networks if thing.never_isolate else ():
+            if any(overlap(network, held) for network in asset.networks):
+                return f"{asset.name} has {thing.name} ({held}): cut off from it, we could undo nothing"
     return ""
 
 

@@ -41,6 +41,9 @@ class Protected(Frozen):
 
     name: Name = Field(description="What it is: `gateway`, `resolver`, `partner example`.")
     networks: tuple[Network, ...] = Field(description="Its addresses or networks.")
+    never_isolate: bool = Field(
+        default=False, description="A host that has one of these addresses is never cut off either."
+    )
 
 
 # Site-local ranges by RFC 1918, RFC 6598 and RFC 4193: an edge block of these hits ourselves.
