@@ -53,6 +53,17 @@ def _read(parameters: list[str]) -> dict[str, str]:
     return read
 
 
+def _words(duration: str | None) -> str:
+    from datetime import timedelta  # noqa: PLC0415 - only when a plan is shown
+
+    from pydantic import TypeAdapter  # noqa: PLC0415 - heavy
+
+    if duration is None:
+        return "as long as nobody ends it"
+    hours = TypeAdapter(timedelta).validate_python(duration) / timedelta(hours=1)
+    return f"{hours:g} h"
+
+
 def _list(*, as_json: bool) -> None:
     from responder.catalogue import load_kinds  # noqa: PLC0415 - heavy
     from responder.settings import read_settings  # noqa: PLC0415
@@ -108,9 +119,7 @@ def _show(found: dict[str, Any]) -> None:
     )
     blast = drawn["blast"]
     for change in drawn["changes"]:
-        ends = (
-            "is not undone" if not change["reversible"] else f"held for {change['lasts'] or 'ever'}"
-        )
+        ends = f"held for {_words(change['lasts'])}" if change["reversible"] else "cannot be undone"
         talk(f"\n{change['summary']}: {change['ruling']} · {change['reason']} · {ends}")
     needs = found["needs"] or {"people": "?", "stepped_up": "?"}
     allowed = sorted({p for given in found["permissions"].values() for p in given})
