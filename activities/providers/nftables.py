@@ -14,6 +14,7 @@ from ipaddress import IPv4Network
 from pydantic import JsonValue
 
 from activities.block import name_of
+from activities.providers.flows import END_FLOWS
 from activities.shell import Completed, Shell, first_line
 from responder.contract import Found
 from responder.errors import Unreachable
@@ -21,6 +22,7 @@ from responder.incident import Network
 
 # Before conntrack (-200) and so before any `ct state established accept`: netfilter's hook order.
 _PRIORITY = -300
+_SIDES = (("prerouting", "saddr"), ("output", "daddr"))
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _TAG = re.compile(r"[^A-Za-z0-9_.:/-]")
 _LONGEST_TAG = 60
@@ -29,11 +31,33 @@ _LONGEST_TAG = 60
 _ABSENT = re.compile(
     r"^(?:\S+: )?Error: (?:Could not process rule: )?No such file or directory", re.MULTILINE
 )
-# Flows that were open are ended as well: dropped packets only stall them, and they would resume.
-_ADD_AND_END_FLOWS = """\
-"$1" -f - || exit
-{ ss -tuK dst "$2" & conntrack -D -s "$2" & conntrack -D -d "$2"; wait; } >/dev/null 2>&1
-true
+# What one write does there is done under one lock, so that no set is taken away as empty while
+# another write fills it. Where there is no flock, empty sets are left standing.
+_LOCKED = """\
+PATH="$PATH:/usr/sbin:/sbin" lock=/var/run/responder-nft.lock nft=$1
+alone() { command -v flock && (: >>"$lock"); } >/dev/null 2>&1
+"""
+_READ = """\
+nft=$1
+"$nft" get element $2 $3 "{ $4 }" || exit
+for hook in prerouting output; do "$nft" list chain $2 "$3_$hook" || true; done
+"""
+_ADD = f"""\
+{_LOCKED}
+if alone; then flock "$lock" "$nft" -f - || exit; else "$nft" -f - || exit; fi
+network=$2
+{END_FLOWS}"""
+_REMOVE = f"""\
+{_LOCKED}
+table=$2 set=$3
+tidy() {{
+    "$nft" -f - || return
+    case "$("$nft" list set $table $set)" in *'elements = '*) return ;; esac
+    "$nft" "delete chain $table ${{set}}_prerouting; delete chain $table ${{set}}_output;
+        delete set $table $set"
+    [ "$("$nft" list table $table | wc -l)" -gt 2 ] || "$nft" delete table $table
+}}
+if alone; then {{ flock 9 && tidy; }} 9>>"$lock"; else "$nft" -f -; fi
 """
 
 
@@ -55,11 +79,10 @@ class NftablesBlock:
         self.name = f"block/{point}/{name_of(network)}"
 
     async def read(self) -> Found[bool]:
-        said = await self._shell.run(
-            self._nft, "get", *self._where.split(), f"{{ {self._element} }}"
-        )
+        words = ("sh", "-c", _READ, "sh", self._nft, self._table, self._set, self._element)
+        said = await self._shell.run(*words)
         if said.status == 0:
-            return Found(state=True, expires=expires(said.out))
+            return Found(state=self._is_hooked(said.out), expires=expires(said.out))
         if is_absent(said):
             return Found(state=False)
         raise Unreachable(f"{self.name}: nft could not say: {first_line(said)}")
@@ -67,47 +90,48 @@ class NftablesBlock:
     async def write(
         self, state: bool, *, key: str, until: datetime | None, tag: str, record: JsonValue = None
     ) -> None:
-        if not state:
+        if state:
+            await self._add(until, tag)
+        else:
             await self._remove()
-            return
-        said = await self._add(until, tag)
-        if is_absent(said):
-            prepared = await self._shell.run(self._nft, "-f", "-", stdin=self._ruleset())
-            if prepared.status:
-                raise RuntimeError(
-                    f"nft could not make {self._table} {self._set}: {first_line(prepared)}"
-                )
-            said = await self._add(until, tag)
+
+    async def _add(self, until: datetime | None, tag: str) -> None:
+        # Added, deleted and added in one transaction: right whether or not it was there, and its
+        # timeout is the new one on kernels that would keep the old.
+        timed = f" timeout {seconds_until(until)}s" if until else ""
+        comment = f' comment "{plain(tag)}"' if tag else ""
+        script = (
+            f"{self._ruleset()}"
+            f"add {self._where} {{ {self._element} }}\n"
+            f"delete {self._where} {{ {self._element} }}\n"
+            f"add {self._where} {{ {self._element}{timed}{comment} }}\n"
+        )
+        words = ("sh", "-c", _ADD, "sh", self._nft, str(self._network))
+        said = await self._shell.run(*words, stdin=script)
         if said.status:
             raise RuntimeError(
                 f"nft could not add {self._element} in {self._table} {self._set}: "
                 f"{first_line(said)}"
             )
 
-    async def _add(self, until: datetime | None, tag: str) -> Completed:
-        # Added, deleted and added in one transaction: right whether or not it was there, and its
-        # timeout is the new one on kernels that would keep the old.
-        timed = f" timeout {seconds_until(until)}s" if until else ""
-        comment = f' comment "{plain(tag)}"' if tag else ""
-        script = (
-            f"add {self._where} {{ {self._element} }}\n"
-            f"delete {self._where} {{ {self._element} }}\n"
-            f"add {self._where} {{ {self._element}{timed}{comment} }}\n"
-        )
-        # With its prefix even if single: ss takes the end of a bare IPv6 address for a port.
-        words = ("sh", "-c", _ADD_AND_END_FLOWS, "sh", self._nft, str(self._network))
-        return await self._shell.run(*words, stdin=script)
-
     async def _remove(self) -> None:
         script = (
             f"add {self._where} {{ {self._element} }}\ndelete {self._where} {{ {self._element} }}\n"
         )
-        said = await self._shell.run(self._nft, "-f", "-", stdin=script)
+        words = ("sh", "-c", _REMOVE, "sh", self._nft, self._table, self._set)
+        said = await self._shell.run(*words, stdin=script)
         if said.status and not is_absent(said):
             raise RuntimeError(
                 f"nft could not delete {self._element} in {self._table} {self._set}: "
                 f"{first_line(said)}"
             )
+
+    def _is_hooked(self, text: str) -> bool:
+        """Whether the rules that drop by the set are there: an element alone drops nothing."""
+        return all(
+            re.search(rf"hook {hook} [^}}]* {side} [^}}]*@{self._set} counter [^}}]* drop\n", text)
+            for hook, side in _SIDES
+        )
 
     def _ruleset(self) -> str:
         """The set, and the two chains that drop by it; safe to load again."""
@@ -117,7 +141,7 @@ class NftablesBlock:
             f"add table {self._table}",
             f"add set {self._table} {self._set} {{ type {kind}; flags timeout; counter; }}",
         ]
-        for hook, side in (("prerouting", "saddr"), ("output", "daddr")):
+        for hook, side in _SIDES:
             chain = f"{self._table} {self._set}_{hook}"
             hooked = f"type filter hook {hook} priority {_PRIORITY}; policy accept;"
             lines += [
