@@ -3,6 +3,7 @@
 from activities.block import Block
 from activities.connections import Connections
 from activities.isolate import Isolate
+from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
 
-ACTIONS = (Block, Isolate)
+ACTIONS = (Block, Isolate, RemoveSshKey, AddSshKey, RevokeSshKey)
 LOOKUPS = (Connections,)

@@ -8,7 +8,11 @@ from activities.connections import Connection, Connections
 from activities.isolate import Isolate
 from activities.resolving.blocking import Blocking
 from activities.resolving.isolating import Isolating
+from activities.resolving.restricting import Restricting
+from activities.restrict import Restrict
+from activities.resolving.ssh_keys import SshKeys
 from activities.shells import Shells
+from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
 from responder.contract import Action, Lookup, Resource
 from responder.errors import Unreachable
 from responder.inventory import Inventory
@@ -23,6 +27,8 @@ class Wiring:
         self._shells = Shells()
         self._blocking = Blocking(inventory, store, self._shells)
         self._isolating = Isolating(inventory, self._shells)
+        self._restricting = Restricting(inventory, self._shells)
+        self._ssh_keys = SshKeys(inventory, self._shells)
 
     def resolve(self, action: Action[Any]) -> Mapping[str, Resource[Any]]:
         """Every enforcement point that must carry *action*, by name."""
@@ -31,6 +37,10 @@ class Wiring:
                 return self._blocking.block(network)
             case Isolate(host=host):
                 return self._isolating.isolate(host)
+            case Restrict(network=network):
+                return self._restricting.restrict(network)
+            case RemoveSshKey() | AddSshKey() | RevokeSshKey():
+                return self._ssh_keys.resolve(action)
         return {}
 
     async def answer(self, lookup: Lookup[Any]) -> Any:  # noqa: ANN401 - typed by the lookup's bracket

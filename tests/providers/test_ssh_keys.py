@@ -1,0 +1,352 @@
+"""SSH keys taken away and given on a real host: judged by sshd, by sign-ins and by open sessions."""
+
+import base64
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import paramiko
+import pytest
+import pytest_asyncio
+
+from activities.providers.authorized_keys import AuthorizedKey
+from activities.providers.krl import RevokedKey
+from activities.providers.ssh_sessions import sessions_of
+from activities.public_keys import parse_line
+from activities.resolving.ssh_keys import SshKeys
+from activities.shells import Shells
+from activities.ssh import SSHShell
+from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey, Trust
+from responder.access import OverSSH
+from responder.errors import Refused, Unreachable
+from responder.inventory import Host, Inventory
+from tests.lab.hosts import new_key
+from tests.lab.network import Lab, address
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PORT = 80  # of a second sshd that logs to syslog; the lab's base filter lets it through
+HOME = "/home/ana"
+FILE = f"{HOME}/.ssh/authorized_keys"
+
+# sshd names its process in the log only if it logs to syslog, so the host gets a /dev of its own
+# (its /dev is this machine's) with a socket there, and something that writes what arrives to a file.
+_PREPARE = """
+set -eu
+mkdir -p /run/dev /run/krl
+mount -t tmpfs -o mode=755 dev /run/dev
+for d in null zero full random urandom tty; do cp -a /dev/$d /run/dev/$d; done
+mkdir /run/dev/pts /run/dev/shm
+mount --bind /dev/pts /run/dev/pts
+ln -s pts/ptmx /run/dev/ptmx; ln -s /proc/self/fd /run/dev/fd; ln -s fd/0 /run/dev/stdin
+mount --bind /run/dev /dev
+rm -f /var/log/auth.log /var/log/auth.log.1
+rm -rf /var/log/journal /run/log/journal
+cat > /run/log.py <<'END'
+import os, re, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("/dev/log"); os.chmod("/dev/log", 0o666)
+f = open("/var/log/auth.log", "a", buffering=1)
+while True:
+    line = s.recv(8192).decode(errors="replace").rstrip("\\0\\n")
+    f.write(re.sub(r"^<\\d+>(.{15}) ", r"\\1 web ", line) + "\\n")
+END
+setsid -f /usr/bin/python3 /run/log.py > /dev/null 2>&1
+useradd -m -s /bin/sh ana
+usermod -p '*' ana
+ssh-keygen -q -k -f /run/krl/revoked
+sed 's/^MaxStartups/RevokedKeys \\/run\\/krl\\/revoked\\nPort 80\\nMaxStartups/' /etc/ssh/sshd_config > /run/sshd_config
+cp /run/sshd_config /etc/ssh/sshd_config
+/usr/sbin/sshd -f /run/sshd_config -o PidFile=/run/second.pid
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def _prepared(lab: Lab) -> AsyncIterator[None]:
+    shell = SSHShell(lab.access("edge2"), command_seconds=30)
+    said = await shell.run("sh", "-c", _PREPARE)
+    assert said.status == 0, said.err
+    await shell.close()
+    yield
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def shell(lab: Lab) -> AsyncIterator[SSHShell]:
+    """The runner's connection to `edge2`."""
+    opened = SSHShell(lab.access("edge2"))
+    await opened.run("sh", "-c", f"install -d -m 700 -o ana -g ana {HOME}/.ssh; rm -f {FILE}")
+    yield opened
+    await opened.run("pkill", "-KILL", "-u", "ana")
+    await opened.close()
+
+
+class Keys:
+    """Two keys of ana's, and one of somebody else's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.public = {n: f"{new_key(folder / n)} {n}@example.com" for n in ("old", "new", "other")}
+
+    def fingerprint(self, name: str) -> str:
+        parsed = parse_line(self.public[name])
+        assert parsed is not None
+        return parsed.fingerprint
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return Keys(tmp_path)
+
+
+async def put(shell: SSHShell, content: str, mode: str = "600") -> None:
+    words = ("install", "-m", mode, "-o", "ana", "-g", "ana", "/dev/stdin", FILE)
+    said = await shell.run(*words, stdin=content)
+    assert said.status == 0, said.err
+
+
+async def content(shell: SSHShell, path: str = FILE) -> str:
+    return (await shell.run("cat", path)).out
+
+
+class Session:
+    """Somebody signed in as ana, with a command that goes on."""
+
+    def __init__(self, lab: Lab, keys: Keys, name: str, *, user: str = "ana") -> None:
+        self.client = paramiko.SSHClient()
+        kind, blob = lab.access("edge2").host_key.split()[:2]
+        host_key = paramiko.PKey.from_type_string(kind, base64.b64decode(blob))
+        self.client.get_host_keys().add(f"[{address('edge2')}]:{PORT}", kind, host_key)
+        self.client.connect(
+            address("edge2"), PORT, user, pkey=paramiko.PKey.from_path(keys.folder / name),
+            allow_agent=False, look_for_keys=False, timeout=5,
+        )  # fmt: skip
+        _, self.out, _ = self.client.exec_command("echo in; exec sleep 60")
+        assert self.out.readline() == "in\n"
+
+    def ends_within(self, seconds: float) -> bool:
+        give_up = time.monotonic() + seconds
+        while time.monotonic() < give_up:
+            if self.out.channel.exit_status_ready() or self.out.channel.closed:
+                return True
+            time.sleep(0.02)
+        return False
+
+
+@contextlib.contextmanager
+def signed_in(lab: Lab, keys: Keys, name: str) -> Iterator[Session]:
+    session = Session(lab, keys, name)
+    try:
+        yield session
+    finally:
+        session.client.close()
+
+
+def lets_in(lab: Lab, keys: Keys, name: str) -> bool:
+    try:
+        with signed_in(lab, keys, name):
+            return True
+    except paramiko.AuthenticationException:
+        return False
+
+
+def held(shell: SSHShell, keys: Keys, name: str, *, add: bool = False) -> AuthorizedKey:
+    line = keys.public[name] if add else None
+    return AuthorizedKey(shell, "edge2", "ana", keys.fingerprint(name), line=line)
+
+
+async def test_a_removed_key_is_refused_its_session_ends_and_another_keys_goes_on(
+    lab: Lab, shell: SSHShell, keys: Keys
+) -> None:
+    await put(shell, f"{keys.public['old']}\n{keys.public['new']}\n")
+    key = held(shell, keys, "old")
+    before = await key.read()
+    assert before.state is Trust.TRUSTED
+    with signed_in(lab, keys, "old") as old, signed_in(lab, keys, "new") as new:
+        await key.write(Trust.REFUSED, key="s", until=None, tag="INC", record=before.record)
+        assert (await key.read()).state is Trust.REFUSED
+        assert old.ends_within(1)
+        assert not new.ends_within(0.5)
+    assert not lets_in(lab, keys, "old")
+    assert lets_in(lab, keys, "new")
+
+
+async def test_where_nobody_logged_the_key_all_sessions_of_the_account_end(
+    lab: Lab, shell: SSHShell, keys: Keys
+) -> None:
+    await put(shell, f"{keys.public['old']}\n{keys.public['new']}\n")
+    key = held(shell, keys, "old")
+    before = await key.read()
+    with signed_in(lab, keys, "new") as new:
+        await shell.run("truncate", "-s", "0", "/var/log/auth.log")
+        assert len((await sessions_of(shell, keys.fingerprint("old"), "ana")).unknown) == 1
+        await key.write(Trust.REFUSED, key="s", until=None, tag="INC", record=before.record)
+        assert new.ends_within(1)
+    assert (await shell.run("true")).status == 0
+
+
+async def test_a_forged_line_in_the_log_spares_nobody(
+    lab: Lab, shell: SSHShell, keys: Keys
+) -> None:
+    await put(shell, f"{keys.public['old']}\n")
+    key = held(shell, keys, "old")
+    before = await key.read()
+    with signed_in(lab, keys, "old") as old:
+        mine = (await sessions_of(shell, keys.fingerprint("old"), "ana")).of_key
+        forged = (
+            f"Nov 21 23:00:00 edge2 sshd[{mine[0]}]: Accepted publickey for ana from 198.51.100.5 port 1 "
+            f"ssh2: ED25519 {keys.fingerprint('other')}\n"
+        )
+        await shell.run("tee", "-a", "/var/log/auth.log", stdin=forged)
+        await key.write(Trust.REFUSED, key="s", until=None, tag="INC", record=before.record)
+        assert old.ends_within(1)
+
+
+async def test_an_open_session_of_a_key_that_is_in_no_file_is_still_something_to_end(
+    lab: Lab, shell: SSHShell, keys: Keys
+) -> None:
+    await put(shell, f"{keys.public['old']}\n")
+    key = held(shell, keys, "old")
+    with signed_in(lab, keys, "old") as old:
+        await put(shell, "")
+        found = await key.read()
+        assert found.state is Trust.LINGERING
+        action = RemoveSshKey(host="edge2", user="ana", fingerprint=keys.fingerprint("old"))
+        assert action.desired(found.state) is Trust.REFUSED
+        assert action.lapsed(found.state) is Trust.REFUSED
+        await key.write(Trust.REFUSED, key="s", until=None, tag="INC", record=found.record)
+        assert old.ends_within(1)
+    assert (await key.read()).state is Trust.REFUSED
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "# ours\n{old}\n{new}\n",
+        "{new}\n\n{old}",
+        'from="198.51.100.0/24",command="echo \\"a b\\"",restrict {old}\n{new}\n# end',
+        "{old}\n{new}\n{old} again\n",
+        "\t{old}  \r\n{new}\n",
+        "{old}",
+    ],
+)
+async def test_the_undo_restores_the_exact_line_at_its_place(
+    shell: SSHShell, keys: Keys, shape: str
+) -> None:
+    text = shape.format(**keys.public)
+    await put(shell, text, mode="640")
+    looks = "%U %G %a %s"
+    stat = (await shell.run("stat", "-c", looks, FILE)).out
+    key = held(shell, keys, "old")
+    before = await key.read()
+    assert before.state is Trust.TRUSTED
+    await key.write(Trust.REFUSED, key="s", until=None, tag="INC", record=before.record)
+    assert keys.public["old"].split()[1] not in await content(shell)
+    assert (await key.read()).state is Trust.REFUSED
+    await key.write(Trust.TRUSTED, key="u", until=None, tag="INC", record=before.record)
+    raw = (await shell.run("base64", "-w0", FILE)).out
+    assert base64.b64decode(raw).decode() == text
+    assert (await shell.run("stat", "-c", looks, FILE)).out == stat
+    assert await key.read() == before
+
+
+async def test_what_others_changed_meanwhile_survives_the_undo(shell: SSHShell, keys: Keys) -> None:
+    await put(shell, f"{keys.public['old']}\n")
+    key = held(shell, keys, "old")
+    before = await key.read()
+    await key.write(Trust.REFUSED, key="s", until=None, tag="INC", record=before.record)
+    await put(shell, f"# new owner\n{keys.public['other']}")
+    await key.write(Trust.TRUSTED, key="u", until=None, tag="INC", record=before.record)
+    assert await content(shell) == f"{keys.public['old']}\n# new owner\n{keys.public['other']}"
+
+
+async def test_an_added_key_lets_in_and_leaves_no_trace_when_it_is_undone(
+    lab: Lab, shell: SSHShell, keys: Keys
+) -> None:
+    await shell.run("rm", "-rf", f"{HOME}/.ssh")
+    key = held(shell, keys, "new", add=True)
+    before = await key.read()
+    assert before.state is Trust.REFUSED
+    for _ in range(2):
+        await key.write(Trust.TRUSTED, key="s", until=None, tag="INC", record=before.record)
+    assert await content(shell) == f"{keys.public['new']}\n"
+    assert (await shell.run("stat", "-c", "%U %a", FILE)).out == "ana 600\n"
+    assert lets_in(lab, keys, "new")
+    await key.write(Trust.REFUSED, key="u", until=None, tag="INC", record=before.record)
+    assert not lets_in(lab, keys, "new")
+    assert (await shell.run("test", "-e", FILE)).status == 1
+
+
+async def test_a_link_in_the_place_of_the_file_is_not_followed(shell: SSHShell, keys: Keys) -> None:
+    await shell.run("ln", "-s", "/root/.ssh/authorized_keys", FILE)
+    with pytest.raises(Unreachable, match=r"expected a regular file at .*, found link"):
+        await held(shell, keys, "old").read()
+
+
+async def test_a_folder_of_the_users_own_is_written_as_the_user(
+    shell: SSHShell, keys: Keys
+) -> None:
+    await put(shell, f"{keys.public['old']}\n")
+    await shell.run("chown", "root:root", FILE)  # what ana may not replace, root does not for her
+    key = held(shell, keys, "old")
+    before = await key.read()
+    with pytest.raises(RuntimeError, match=r"could not be replaced: .*Permission denied"):
+        await key.write(Trust.REFUSED, key="s", until=None, tag="INC", record=before.record)
+    assert await content(shell) == f"{keys.public['old']}\n"
+    assert (await shell.run("ls", "-A", f"{HOME}/.ssh")).out == "authorized_keys\n"
+
+
+async def test_an_account_that_does_not_exist_lets_nothing_in(shell: SSHShell, keys: Keys) -> None:
+    nobody = AuthorizedKey(shell, "edge2", "mallory", keys.fingerprint("old"))
+    assert (await nobody.read()).state is Trust.REFUSED
+
+
+async def test_a_revoked_key_is_refused_to_everybody_and_its_session_ends(
+    lab: Lab, shell: SSHShell, keys: Keys
+) -> None:
+    await put(shell, f"{keys.public['old']}\n{keys.public['new']}\n")
+    key = RevokedKey(shell, "edge2", keys.public["old"])
+    assert (await key.read()).state is Trust.TRUSTED
+    with signed_in(lab, keys, "old") as old, signed_in(lab, keys, "new") as new:
+        for _ in range(2):
+            await key.write(Trust.REFUSED, key="s", until=None, tag="INC")
+        assert old.ends_within(1)
+        assert not new.ends_within(0.5)
+    assert (await key.read()).state is Trust.REFUSED
+    assert not lets_in(lab, keys, "old")
+    assert lets_in(lab, keys, "new")
+    also = RevokedKey(shell, "edge2", keys.public["other"])
+    await also.write(Trust.REFUSED, key="s", until=None, tag="INC")
+    assert (await key.read()).state is Trust.REFUSED
+    with pytest.raises(RuntimeError, match="a revoked key is never trusted again"):
+        await key.write(Trust.TRUSTED, key="u", until=None, tag="INC")
+
+
+async def test_without_a_revocation_list_revoking_is_unknown_and_says_what_to_do(
+    lab: Lab, keys: Keys
+) -> None:
+    shell = SSHShell(lab.access("web"))
+    with pytest.raises(Unreachable, match="sshd has no RevokedKeys there; set it and reload sshd"):
+        await RevokedKey(shell, "web", keys.public["old"]).read()
+    await shell.close()
+
+
+async def test_the_runners_own_key_is_refused_as_a_target(lab: Lab, keys: Keys) -> None:
+    access = lab.access("edge2")
+    own = next(iter((lab.key_file.parent / "edge2" / "authorized_keys").read_text().splitlines()))
+    parsed = parse_line(own)
+    assert parsed is not None
+    inventory = Inventory(hosts=(Host(name="edge2", access=access),))
+    ssh_keys = SshKeys(inventory, Shells())
+    for action in (
+        RemoveSshKey(host="edge2", user="root", fingerprint=parsed.fingerprint),
+        RevokeSshKey(host="edge2", key=own),
+        AddSshKey(host="edge2", user="ana", key=own),
+    ):
+        with pytest.raises(Refused, match="this is the key by which the runner reaches edge2"):
+            ssh_keys.resolve(action)
+    other = RemoveSshKey(host="edge2", user="root", fingerprint=keys.fingerprint("old"))
+    assert list(ssh_keys.resolve(other)) == ["edge2"]
+    weak = OverSSH(**{**access.model_dump(), "user": "ops"})
+    limited = SshKeys(Inventory(hosts=(Host(name="edge2", access=weak),)), Shells())
+    with pytest.raises(Refused, match="expected root or sudo on edge2, found ops without sudo"):
+        limited.resolve(other)
