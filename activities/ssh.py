@@ -49,7 +49,7 @@ class SSHShell:
     async def run(self, *words: str, stdin: str = "") -> Completed:
         prefix = ("sudo", "-n") if self._access.sudo else ()
         line = shlex.join((*prefix, *words))
-        client = await self._connected()
+        client = await self.connected()
         seconds = self._command_seconds
         running = self._threads.submit(_run, client, line, stdin, seconds)
         try:
@@ -57,10 +57,10 @@ class SSHShell:
                 return await asyncio.wrap_future(running)
         except Unreachable as error:
             self._drop(client)
-            raise Unreachable(f"{self._where}: {error.message}") from error
+            raise Unreachable(f"{self.where}: {error.message}") from error
         except TimeoutError as error:
             self._drop(client)
-            said = f"{self._where}: {words[0]} did not end within {seconds:g} s"
+            said = f"{self.where}: {words[0]} did not end within {seconds:g} s"
             raise Unreachable(said) from error
 
     async def close(self) -> None:
@@ -70,7 +70,8 @@ class SSHShell:
             await asyncio.wrap_future(self._threads.submit(client.close))
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """Whom it signs in as, and where."""
         return f"{self._access.user}@{self._access.address}:{self._access.port}"
 
     def _drop(self, client: "paramiko.SSHClient") -> None:
@@ -79,7 +80,8 @@ class SSHShell:
             self._client = None
         self._threads.submit(client.close)
 
-    async def _connected(self) -> "paramiko.SSHClient":
+    async def connected(self) -> "paramiko.SSHClient":
+        """The kept connection, opened if need be. Raises `Unreachable`."""
         async with self._connecting:
             if self._client is not None:
                 transport = self._client.get_transport()
@@ -94,7 +96,7 @@ class SSHShell:
             except BaseException as error:
                 connecting.add_done_callback(_close_unwanted)
                 if isinstance(error, TimeoutError):
-                    said = f"{self._where}: no SSH connection within {most:g} s"
+                    said = f"{self.where}: no SSH connection within {most:g} s"
                     raise Unreachable(said) from error
                 raise
             return self._client
