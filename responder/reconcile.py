@@ -20,15 +20,14 @@ from responder.verbs.telling import tell_audited
 
 log = structlog.get_logger(__name__)
 
-EVERY = timedelta(seconds=30)
-
 
 class Reconciler:
-    """Compares the store with Temporal, on start and then every half minute."""
+    """Compares the store with Temporal, on start and then at every interval."""
 
-    def __init__(self, store: Store, link: Link, *, retention: bool) -> None:
+    def __init__(self, store: Store, link: Link, *, every: timedelta, retention: bool) -> None:
         self._store = store
         self._link = link
+        self._every = every
         self._retention = retention
         self._orphans: set[str] = set()
         self.rounds = 0
@@ -38,7 +37,7 @@ class Reconciler:
         while True:
             try:
                 await self.once()
-                wait = EVERY.total_seconds()
+                wait = self._every.total_seconds()
             except Exception as error:  # noqa: BLE001 - Temporal may be away for a while
                 log.warning("reconcile_failed", error=f"{type(error).__name__}: {error}"[:300])
                 wait = 2.0

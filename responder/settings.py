@@ -8,6 +8,7 @@ file over the defaults; `responder config show --origin` says which one did.
 import getpass
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -74,6 +75,11 @@ class TemporalSettings(Frozen):
     port: int = Field(default=7233, description="The embedded server's port.")
     ui_port: int = Field(default=8233, description="The embedded server's web page's port.")
     task_queue: str = Field(default="responder", description="The workers' task queue.")
+    reconcile_every: timedelta = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(seconds=1),
+        description="How often the store is compared with what runs there.",
+    )
     tls_ca: Path | None = Field(default=None, description="CA certificates to trust (PEM).")
     tls_cert: Path | None = Field(default=None, description="Our client certificate (PEM).")
     tls_key: Path | None = Field(default=None, description="The client certificate's key (PEM).")

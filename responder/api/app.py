@@ -64,7 +64,12 @@ async def make_parts(settings: Settings) -> Parts:
         kinds=kinds,
         link=link,
         drain=Drain(store, deliveries, settings.sources, settings.triage, kinds, policy, link),
-        reconciler=Reconciler(store, link, retention=settings.temporal.address is None),
+        reconciler=Reconciler(
+            store,
+            link,
+            every=settings.temporal.reconcile_every,
+            retention=settings.temporal.address is None,
+        ),
         metrics=Metrics(),
         codec_path=os.environ.get("RESPONDER_CODEC_PATH") or secrets.token_urlsafe(24),
     )

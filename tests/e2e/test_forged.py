@@ -1,7 +1,6 @@
 """Whoever reaches Temporal, even with the payload key, causes no effect, no undo and no extension."""
 
 import asyncio
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -160,12 +159,7 @@ async def test_a_forged_look_or_an_unsealed_one_does_not_approve(runner: Runner,
     incident = await runner.incident(incident["id"])
     assert [a["state"] for a in incident["asks"]] == ["open"]
     # The row itself set to approved by somebody with the database: no signature, no effect.
-    connection = sqlite3.connect(runner.settings.state / "responder.sqlite", timeout=20)
-    connection.execute(
-        "UPDATE asks SET state = 'approved', decided = expires WHERE id = ?", (ask["id"],)
-    )
-    connection.commit()
-    connection.close()
+    runner.write("UPDATE asks SET state = 'approved', decided = expires WHERE id = ?", ask["id"])
     await client.get_workflow_handle(run).signal("look")
 
     async def refused() -> bool:
