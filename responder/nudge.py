@@ -10,6 +10,7 @@ from responder.audit import Entry
 from responder.policy.judge import Policy
 from responder.standing.stand import stand
 from responder.store import Store
+from responder.store.paging import pages
 from responder.store.tables import asks, clocks, incidents, runs, steps
 from responder.temporal import Link
 from responder.verbs.asking import bump
@@ -105,9 +106,22 @@ class Nudger:
                     )
                 )
             ).all()
+            answered = (
+                await tx.execute(
+                    select(pages.c.run, pages.c.id)
+                    .join(runs, runs.c.id == pages.c.run)
+                    .where(
+                        pages.c.acknowledged.is_not(None),
+                        pages.c.heard.is_(False),
+                        runs.c.closed.is_(None),
+                    )
+                )
+            ).all()
         await self._complain([(row.id, row.revision) for row in behind], now)
         for row in decided:
             await self._unheard(row.run, now)
+        # A page that its playbook no longer waits for is no reason to end the run.
+        decided = [*decided, *answered]
         due = [(row.id, row.revision) for row in behind if self._due(row.id, row.revision, now)]
         due += [(row.run, 0) for row in decided if self._due(row.run, 0, now)]
         for name, revision in due:

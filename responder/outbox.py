@@ -1,35 +1,38 @@
-"""Sending what was written for people: to the log always, by mail where it is configured."""
+"""Sending what was written for people: to the log always, and by the channels until one took it."""
 
 import asyncio
-import smtplib
-import ssl
-from collections.abc import Mapping
-from email.message import EmailMessage
-from typing import Any
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
-from responder.people.person import Directory
-from responder.settings import Mail
+from responder.notify.message import Message, Undelivered
+from responder.notify.routing import Routing
 from responder.store import Store
+from responder.store.paging import sendings
+from responder.store.rows import Row, insert_new
 from responder.store.tables import messages
 
 log = structlog.get_logger(__name__)
 
 _EVERY_SECONDS = 1.0
 _BATCH = 50
-_SMTP_SECONDS = 10.0
-_MOST_ATTEMPTS = 100
+_AT_ONCE = 8
+_FIRST_WAIT = 5.0  # seconds before a channel that did not take a message is tried again with it
+_LONGEST_WAIT = 300.0
 
 
 class Outbox:
-    """Sends each message until a channel took it; nothing is lost because a mail server was down."""
+    """
+    Sends each message until a channel took it; nothing is lost because a mail server was down.
 
-    def __init__(self, store: Store, people: Directory, mail: Mail | None) -> None:
+    A channel that does not take a message hands it to the next one at once. Every attempt is kept,
+    with the receipt or with what was said instead.
+    """
+
+    def __init__(self, store: Store, routing: Routing) -> None:
         self._store = store
-        self._people = people
-        self._mail = mail
+        self._routing = routing
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -43,59 +46,85 @@ class Outbox:
 
     async def once(self) -> int:
         """One round; returns how many messages it tried."""
+        now = self._store.now()
         async with self._store.reading() as tx:
             query = select(messages).where(
-                messages.c.sent.is_(None), messages.c.attempts < _MOST_ATTEMPTS
+                messages.c.sent.is_(None),
+                or_(messages.c.next_try.is_(None), messages.c.next_try <= now),
             )
-            rows = (await tx.execute(query.order_by(messages.c.id).limit(_BATCH))).mappings().all()
-        sent: list[int] = []
-        for row in rows:
-            if said := await self._send(row):
-                async with self._store.transaction() as tx:
-                    values = {"attempts": row["attempts"] + 1, "said": said}
-                    await tx.execute(
-                        update(messages).where(messages.c.id == row["id"]).values(values)
-                    )
-            else:
-                sent.append(row["id"])
-        if sent:
-            async with self._store.transaction() as tx:
-                values = {"sent": self._store.now(), "said": ""}
-                await tx.execute(update(messages).where(messages.c.id.in_(sent)).values(values))
+            query = query.order_by(messages.c.loud.desc(), messages.c.id).limit(_BATCH)
+            rows = (await tx.execute(query)).mappings().all()
+        gate = asyncio.Semaphore(_AT_ONCE)
+        await asyncio.gather(*(self._one(gate, row) for row in rows))
         return len(rows)
 
-    async def _send(self, row: Mapping[Any, Any]) -> str:
-        """Send one message; returns why it was not taken, or nothing."""
-        if row["attempts"] == 0:
-            # The key says what it is about in ids and targets; alert text stays out of the log.
-            (log.warning if row["loud"] else log.info)(
-                "message", to=row["audience"], about=row["key"], incident=row["incident"]
-            )
-        addresses = self._addresses(row["audience"])
-        if self._mail is None or not addresses:
-            return ""
+    async def _one(self, gate: asyncio.Semaphore, row: Row) -> None:
+        async with gate:
+            message = Message.of(row)
+            if row["attempts"] == 0:
+                # The key says what it is about in ids and targets; alert text stays out of the log.
+                (log.warning if message.loud else log.info)(
+                    "message", to=message.audience, about=message.key, incident=message.incident
+                )
+            channels = self._routing.channels(message)
+            before = await self._before(message)
+            waits: list[datetime] = []
+            for name in channels:
+                again = await self._try(name, message, before.get(name))
+                if again is None:
+                    break
+                waits.append(again)
+            if len(waits) < len(channels) or not channels:
+                await self._close(message, row["attempts"], sent=self._store.now())
+                return
+            log.error("message_undelivered", about=message.key, tried=list(channels))
+            await self._close(message, row["attempts"], again=min(waits))
+
+    async def _before(self, message: Message) -> dict[str, Row]:
+        async with self._store.reading() as tx:
+            query = select(sendings).where(sendings.c.message == message.id)
+            return {row["channel"]: row for row in (await tx.execute(query)).mappings()}
+
+    async def _try(self, name: str, message: Message, before: Row | None) -> datetime | None:
+        """Try one channel; returns None when it took the message, else when to try it there again."""
+        now = self._store.now()
+        if before is not None and before["receipt"]:
+            return None  # taken, and this process ended before it could write that down as sent
+        if before is not None and before["next_try"] is not None and before["next_try"] > now:
+            later: datetime = before["next_try"]
+            return later
+        attempts = (before["attempts"] if before is not None else 0) + 1
+        receipt, said, next_try = "", "", None
         try:
-            await asyncio.to_thread(_mail, self._mail, addresses, row)
-        except (OSError, smtplib.SMTPException) as error:
-            return f"{type(error).__name__}: {error}"[:500]
-        return ""
+            addresses = self._routing.addresses(message.audience)
+            receipt = await self._routing.senders[name].send(message, addresses)
+        except Undelivered as undelivered:
+            said = undelivered.said
+            wait = undelivered.wait or min(_FIRST_WAIT * 2 ** min(attempts - 1, 8), _LONGEST_WAIT)
+            next_try = self._store.now() + timedelta(seconds=wait)
+            log.warning("channel_did_not_take", channel=name, about=message.key, said=said[:200])
+        values = {
+            "attempts": attempts,
+            "tried": now,
+            "next_try": next_try,
+            "receipt": receipt,
+            "said": said,
+        }
+        async with self._store.transaction() as tx:
+            key = {"message": message.id, "channel": name}
+            if not await insert_new(tx, sendings, key | values):
+                this = (sendings.c.message == message.id, sendings.c.channel == name)
+                await tx.execute(update(sendings).where(*this).values(values))
+        return next_try
 
-    def _addresses(self, audience: str) -> list[str]:
-        person = self._people.find(audience)
-        group = [person] if person is not None and person.active else self._people.team(audience)
-        return [p.email for p in group if p.email]
-
-
-def _mail(mail: Mail, addresses: list[str], row: Mapping[Any, Any]) -> None:
-    message = EmailMessage()
-    message["From"] = mail.sender
-    message["To"] = ", ".join(addresses)
-    message["Subject"] = " ".join(row["subject"].split())[:300]
-    message["Message-ID"] = f"<responder-{row['id']}@{mail.sender.rpartition('@')[2]}>"
-    message.set_content(row["body"] or row["subject"])
-    with smtplib.SMTP(mail.host, mail.port, timeout=_SMTP_SECONDS) as server:
-        if mail.starttls:
-            server.starttls(context=ssl.create_default_context())
-        if mail.user:
-            server.login(mail.user, mail.password.get_secret_value() if mail.password else "")
-        server.send_message(message)
+    async def _close(
+        self,
+        message: Message,
+        attempts: int,
+        *,
+        sent: datetime | None = None,
+        again: datetime | None = None,
+    ) -> None:
+        values = {"attempts": attempts + 1, "sent": sent, "next_try": again}
+        async with self._store.transaction() as tx:
+            await tx.execute(update(messages).where(messages.c.id == message.id).values(values))

@@ -10,7 +10,7 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
     field_serializer,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -32,7 +33,9 @@ from pydantic_settings import (
 from responder.errors import ConfigurationError
 from responder.incident import Frozen, Priority
 from responder.inventory import Inventory
+from responder.notify.settings import Mail, Notify
 from responder.people.person import Directory, Person, Role
+from responder.policy.availability import Availability
 from responder.policy.judge import Policy
 from responder.policy.networks import INTERNAL, Protected
 from responder.policy.sla import MATRIX, Targets
@@ -43,7 +46,7 @@ from responder.triage import Triage
 FILE = "responder.yaml"
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 # Where a secret may stand: a fault there says what is wrong, and not what was found.
-_SECRETIVE = frozenset({"sources", "mail", "inventory", "temporal", "store"})
+_SECRETIVE = frozenset({"sources", "mail", "notify", "inventory", "temporal", "store"})
 
 
 class Api(Frozen):
@@ -90,17 +93,6 @@ class TemporalSettings(Frozen):
     def target(self) -> str:
         """Where to connect."""
         return self.address or f"127.0.0.1:{self.port}"
-
-
-class Mail(Frozen):
-    """Where messages to people are mailed."""
-
-    host: str = Field(description="The SMTP server.")
-    port: int = Field(default=587, ge=1, le=65535, description="The SMTP server's port.")
-    sender: str = Field(description="The From address.")
-    starttls: bool = Field(default=True, description="Refuse to send without TLS.")
-    user: str | None = Field(default=None, description="Whom to sign in as; none: nobody.")
-    password: SecretStr | None = Field(default=None, description="The password of `user`.")
 
 
 class Log(Frozen):
@@ -157,12 +149,18 @@ class Settings(BaseSettings):
     budgets: dict[str, int] = Field(
         default=Policy().budgets, description="Changes of each kind that may begin in an hour."
     )
+    availability: Availability = Field(
+        default=Availability(), description="How much of what is ours may be isolated at once."
+    )
     people: tuple[Person, ...] = Field(default=(), description="Who may do what.")
     sources: dict[SourceName, SourceSettings] = Field(
         default={}, description="Who may send alerts."
     )
     triage: Triage = Field(default=Triage(), description="What an alert means.")
-    mail: Mail | None = Field(default=None, description="None: messages go to the log only.")
+    mail: Mail | None = Field(default=None, description="None: no mail is sent.")
+    notify: Notify = Field(
+        default=Notify(), description="How people are reached; none: messages go to the log only."
+    )
     log: Log = Log()
     playbooks: tuple[str, ...] = Field(
         default=("playbooks:PLAYBOOKS",), description="Tuples of playbooks, as `module:NAME`."
@@ -188,6 +186,12 @@ class Settings(BaseSettings):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two people are named {', '.join(twice)}")
         return value
+
+    @model_validator(mode="after")
+    def _channels_that_there_are(self) -> Self:
+        if faults := self.notify.faults(self.mail):
+            raise ValueError("; ".join(faults))
+        return self
 
     @field_validator("state")
     @classmethod
@@ -244,6 +248,7 @@ class Settings(BaseSettings):
             protected=(*self.protected, *internal, *surroundings),
             budgets=self.budgets,
             assets=tuple(host.asset for host in self.inventory.hosts),
+            availability=self.availability,
         )
 
 

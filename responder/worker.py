@@ -27,6 +27,7 @@ from responder.temporal import Link, connect, until_there
 from responder.verbs.context import Context
 from responder.verbs.doing import Doing
 from responder.verbs.lifting import Lifting
+from responder.verbs.paging import Paging
 from responder.verbs.previewing import Previewing
 from responder.verbs.reporting import Reporting
 from responder.verbs.sweeping import Sweep
@@ -67,7 +68,7 @@ def make_context(settings: Settings, store: Store, client: Client) -> Context:
 def make_worker(context: Context, client: Client, task_queue: str) -> Worker:
     """Temporal's worker with every workflow and verb."""
     doing, lifting, reporting = Doing(context), Lifting(context), Reporting(context)
-    previewing = Previewing(context)
+    previewing, paging = Previewing(context), Paging(context)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
         "pydantic", "pydantic_core", "rfc8785", "responder", "activities"
     )
@@ -89,6 +90,7 @@ def make_worker(context: Context, client: Client, task_queue: str) -> Worker:
             reporting.finish,
             reporting.stand,
             previewing.preview,
+            paging.page,
         ],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         max_cached_workflows=_CACHED,

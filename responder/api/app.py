@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from responder.api import approvals, codec, incidents, plans, watching, webhooks
+from responder.api import approvals, codec, incidents, messages, plans, watching, webhooks
 from responder.api.parts import Parts
 from responder.api.route import Endpoint, Problem
 from responder.approval.service import Approvals
@@ -23,6 +23,7 @@ from responder.crypto.signing import Signer
 from responder.errors import Refused
 from responder.intake.drain import Drain
 from responder.keys import Keys
+from responder.notify.routing import Routing
 from responder.nudge import Nudger
 from responder.outbox import Outbox
 from responder.people import tokens
@@ -84,7 +85,7 @@ async def _local_token(settings: Settings, store: Store, name: str) -> None:
 
 ENDPOINTS: tuple[Endpoint, ...] = tuple(
     endpoint
-    for module in (webhooks, incidents, approvals, plans, watching, codec)
+    for module in (webhooks, incidents, approvals, plans, messages, watching, codec)
     for endpoint in module.routes.declared
 )
 
@@ -138,10 +139,14 @@ async def _broken(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": "the store or Temporal did not answer; nothing was lost"}, 503)
 
 
+def _routing(parts: Parts) -> Routing:
+    return Routing(parts.settings.notify, parts.settings.mail, parts.people)
+
+
 def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
     return {
         "drain": parts.drain.run(),
-        "outbox": Outbox(parts.store, parts.people, parts.settings.mail).run(),
+        "outbox": Outbox(parts.store, _routing(parts)).run(),
         "nudger": Nudger(parts.store, parts.link, load_kinds(parts.settings), parts.policy).run(),
         "reconciler": _reconcile(parts),
     }

@@ -14,6 +14,7 @@ from responder.cli import (
     intake,
     keys,
     leases,
+    pages,
     people,
     plan,
     running,
@@ -36,6 +37,7 @@ for noun, module in (
     ("approvals", approvals),
     ("leases", leases),
     ("people", people),
+    ("pages", pages),
     ("sources", sources),
     ("intake", intake),
     ("audit", audit),
@@ -43,6 +45,7 @@ for noun, module in (
     ("keys", keys),
 ):
     app.add_typer(module.app, name=noun)
+app.add_typer(pages.messages_app, name="messages")
 plan.register(app)
 doctor.register(app)
 sources.register(app)

@@ -25,6 +25,7 @@ class Permission(StrEnum):
     APPROVALS_DECIDE = "approvals:decide"
     LEASES_WRITE = "leases:write"
     PLANS_DRAW = "plans:draw"
+    PAGES_TAKE = "pages:take"
     AUDIT_READ = "audit:read"
     RUNNER_PAUSE = "runner:pause"
     PEOPLE_WRITE = "people:write"
@@ -40,13 +41,19 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.APPROVALS_DECIDE,
             Permission.LEASES_WRITE,
             Permission.PLANS_DRAW,
+            Permission.PAGES_TAKE,
             Permission.AUDIT_READ,
             Permission.RUNNER_PAUSE,
             Permission.INTAKE_READ,
         }
     ),
     Role.VIEWER: frozenset(
-        {Permission.INCIDENTS_READ, Permission.AUDIT_READ, Permission.INTAKE_READ}
+        {
+            Permission.INCIDENTS_READ,
+            Permission.AUDIT_READ,
+            Permission.INTAKE_READ,
+            Permission.PAGES_TAKE,
+        }
     ),
     Role.API_USER: frozenset({Permission.INCIDENTS_READ, Permission.INTAKE_READ}),
 }

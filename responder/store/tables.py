@@ -254,6 +254,7 @@ messages = Table(
     Column("made", Moment, nullable=False),
     Column("sent", Moment, nullable=True),
     Column("attempts", Integer, nullable=False, default=0),
+    Column("next_try", Moment, nullable=True),
     Column("said", Text, nullable=False, default=""),
     Index("ix_messages_sent", "sent"),
 )

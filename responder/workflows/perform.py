@@ -23,6 +23,8 @@ from responder.workflows.wire import (
     LeaseStart,
     Lifted,
     Nothing,
+    Page,
+    Paged,
     SignedOrder,
     Standing,
 )
@@ -53,6 +55,7 @@ DO = Verb("do", Batch, Done, timedelta(minutes=5), heartbeat=timedelta(seconds=4
 LOOK_UP = Verb("look_up", Inquiry, Answer, timedelta(minutes=5), heartbeat=timedelta(seconds=4))
 LIFT = Verb("lift", LeaseStart, Lifted, timedelta(minutes=2), heartbeat=timedelta(seconds=4))
 ANNOUNCE = Verb("announce", Announcement, Nothing, timedelta(seconds=10))
+PAGE = Verb("page", Page, Paged, timedelta(seconds=10))
 CONTAINED = Verb("contained", Nothing, Nothing, timedelta(seconds=10))
 FINISH = Verb("finish", Ending, Nothing, timedelta(seconds=10))
 STAND = Verb("stand", Nothing, Standing, timedelta(seconds=10))

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
@@ -19,10 +20,11 @@ from responder.workflows.perform import (
     DO,
     FINISH,
     LOOK_UP,
+    PAGE,
     perform,
     perform_here,
 )
-from responder.workflows.wire import Announcement, Batch, Done, Ending, Inquiry, Nothing
+from responder.workflows.wire import Announcement, Batch, Done, Ending, Inquiry, Nothing, Page
 
 Result = TypeVar("Result")
 Run = Callable[[Any, Incident], Awaitable[None]]
@@ -106,6 +108,39 @@ class Playbook:
         self._said += 1
         said = Announcement(number=self._said, audience=to, subject=subject, body=body, loud=loud)
         await perform_here(ANNOUNCE, said, subject)
+
+    async def escalate(
+        self,
+        role: str,
+        subject: str,
+        body: str = "",
+        *,
+        within: timedelta = timedelta(minutes=5),
+        times: int = 3,
+    ) -> str | None:
+        """
+        Page *role* until one of its people acknowledges; returns who did.
+
+        It is paged again after *within*, *times* in all; then everybody whom an escalation reaches
+        is told that it is unanswered, and None is returned. What is contained stays contained
+        meanwhile: run it beside other work with `asyncio.create_task`.
+        """
+        self._said += 1
+        page = Page(
+            number=self._said, role=role, subject=subject, body=body, within=within, times=times
+        )
+        while True:
+            seen = self._looks
+            paged = await perform_here(PAGE, page, f"page {role}: {subject}")
+            if paged.by is not None or paged.unanswered:
+                return paged.by
+            left = (paged.again or workflow.now()) - workflow.now()
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda seen=seen: self._looks > seen,  # type: ignore[misc]
+                    timeout=max(left, timedelta(seconds=1)),
+                    timeout_summary=f"page {role} again at {paged.again:%H:%M:%S} UTC",
+                )
 
     async def contained(self) -> None:
         """Say that containment is complete: the clock stops once every receipt is verified."""

@@ -1,6 +1,6 @@
 """What travels between workflows, verbs and clients: one model an argument, one a result."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import Field, JsonValue
 
@@ -61,6 +61,25 @@ class Announcement(Frozen):
     subject: str
     body: str = ""
     loud: bool = False
+
+
+class Page(Frozen):
+    """Somebody of a role is wanted now; the number makes asking again the same page."""
+
+    number: int
+    role: str
+    subject: str
+    body: str = ""
+    within: timedelta = Field(gt=timedelta(0), description="How long before it is paged again.")
+    times: int = Field(ge=1, le=100, description="How often before it is said to be unanswered.")
+
+
+class Paged(Frozen):
+    """How a page stands: taken by somebody, unanswered, or when it is paged again."""
+
+    by: str | None = None
+    unanswered: bool = False
+    again: datetime | None = None
 
 
 class Ending(Frozen):

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from responder.store.tables import metadata
+from responder.store.paging import pages
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=pages.metadata,
     render_as_batch=True,
     transaction_per_migration=False,
 )
