@@ -3,7 +3,8 @@
 from activities.block import Block
 from activities.connections import Connections
 from activities.isolate import Isolate
+from activities.restrict import Restrict
 from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
 
-ACTIONS = (Block, Isolate, RemoveSshKey, AddSshKey, RevokeSshKey)
+ACTIONS = (Block, Isolate, Restrict, RemoveSshKey, AddSshKey, RevokeSshKey)
 LOOKUPS = (Connections,)
