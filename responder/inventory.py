@@ -1,15 +1,19 @@
 """What is ours: hosts with their addresses and how to reach them, and the enforcement points."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import ip_network
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from responder.access import Access
+from responder.custody import Custody
 from responder.incident import Frozen, Name, Network
+from responder.mesh import NebulaNode
 from responder.points import FeedPoint, Point
-from responder.policy.judge import Asset
+from responder.policy.availability import Asset, Keeps, Quorum, quorum_faults
+from responder.policy.segments import Address, Flow, Segment, faults, flow, flows
+from responder.switches import Switch
 
-Address = IPv4Address | IPv6Address
+_SSH = 22
 
 
 class Host(Frozen):
@@ -21,13 +25,37 @@ class Host(Frozen):
     owner: str = Field(default="", description="Who answers for it.")
     segment: str = Field(default="", description="The network segment it is in.")
     protected: bool = Field(default=False, description="Cutting it off needs two people.")
+    role: str = Field(
+        default="",
+        description="What it does, as others do too: the last of a role is not isolated.",
+    )
+    quorum: Quorum | None = Field(
+        default=None, description="The group it votes in: a majority of it is never isolated away."
+    )
+    keeps: Keeps | None = Field(
+        default=None, description="`runner`, `temporal` or `siem`, if it runs that: never isolated."
+    )
+    down: bool = Field(
+        default=False, description="Out of service: it does not count as a healthy one of its role."
+    )
+    nebula: NebulaNode | None = Field(
+        default=None, description="Its part in a Nebula mesh, if it has one."
+    )
     access: Access | None = Field(default=None, description="How to reach it; none: it is not.")
 
     @property
     def asset(self) -> Asset:
         """The host as policy knows it."""
         networks: tuple[Network, ...] = tuple(ip_network(a) for a in self.addresses)
-        return Asset(name=self.name, networks=networks, protected=self.protected)
+        return Asset(
+            name=self.name,
+            networks=networks,
+            protected=self.protected,
+            role=self.role,
+            quorum=self.quorum,
+            keeps=self.keeps,
+            down=self.down,
+        )
 
 
 class Isolation(Frozen):
@@ -39,6 +67,22 @@ class Isolation(Frozen):
     evidence: tuple[Address, ...] = Field(
         default=(), description="Evidence collectors that it may reach on port 22."
     )
+    segment: str = Field(
+        default="",
+        description="The segment it is treated as a member of, such as `quarantine`: it keeps what "
+        "`segments` permits that one, beside `management` and `evidence`.",
+    )
+
+    def flows(self, segments: tuple[Segment, ...] = ()) -> tuple[Flow, ...]:
+        """Every flow that is left to an isolated host."""
+        named = []
+        if self.management:
+            networks = [ip_network(address) for address in self.management]
+            named.append(flow(networks, _SSH, inbound=True, peer="management"))
+        if self.evidence:
+            networks = [ip_network(address) for address in self.evidence]
+            named.append(flow(networks, _SSH, inbound=False, peer="evidence"))
+        return (*named, *flows(segments, self.segment))
 
 
 class Inventory(Frozen):
@@ -51,6 +95,40 @@ class Inventory(Frozen):
     isolation: Isolation = Field(
         default=Isolation(), description="What an isolated host may still talk to."
     )
+    custody: Custody = Field(
+        default=Custody(),
+        exclude=True,
+        description="Not set here: `key_rotation` and `secrets` fill it.",
+    )
+    segments: tuple[Segment, ...] = Field(
+        default=(), description="Segments of the network, and which may talk to which."
+    )
+    switches: tuple[Switch, ...] = Field(
+        default=(), description="Switches and hypervisors that can cut a host off from outside it."
+    )
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "Inventory":
+        members = {host.name: (host.segment, host.addresses) for host in self.hosts}
+        found = [*faults(self.segments, members), *quorum_faults(host.asset for host in self.hosts)]
+        names = {segment.name for segment in self.segments}
+        if self.isolation.segment and self.isolation.segment not in names:
+            known = ", ".join(sorted(names)) or "none"
+            found.append(f"isolation.segment is {self.isolation.segment}; known segments: {known}")
+        found += [
+            f"switch {switch.name} has a port of {port.host}, which is not in the inventory"
+            for switch in self.switches
+            for port in switch.ports
+            if self.host(port.host) is None
+        ]
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+    @property
+    def kept(self) -> tuple[Flow, ...]:
+        """Every flow that is left to an isolated host."""
+        return self.isolation.flows(self.segments)
 
     def host(self, name: str) -> Host | None:
         """The host of this name or alias."""

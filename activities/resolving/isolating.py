@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from activities.isolate import Filter
+from activities.providers.bridge_isolation import BridgeIsolation
+from activities.providers.nft_flows import way_back
 from activities.providers.nft_isolation import NftIsolation
 from activities.shells import Shells
 from responder.contract import Resource
-from responder.inventory import Inventory
+from responder.inventory import Host, Inventory
 
 
 class Isolating:
@@ -19,7 +21,27 @@ class Isolating:
     def isolate(self, name: str) -> Mapping[str, Resource[Filter]]:
         """Everything that must cut the host *name* off, by the point's name."""
         host = self._inventory.host(name)
-        if host is None or host.access is None or not self._inventory.isolation.management:
+        if host is None or not way_back(self._inventory.kept):
             return {}  # cut off for good is not contained: something must get back in
+        return {**self._itself(host), **self._switches(host)}
+
+    def _itself(self, host: Host) -> Mapping[str, Resource[Filter]]:
+        if host.access is None:
+            return {}
         shell = self._shells.open(host.access)
-        return {host.name: NftIsolation(shell, host.name, self._inventory.isolation)}
+        return {host.name: NftIsolation(shell, host.name, self._inventory.kept)}
+
+    def _switches(self, host: Host) -> Mapping[str, Resource[Filter]]:
+        return {
+            f"switch/{switch.name}": BridgeIsolation(
+                self._shells.open(switch.access),
+                switch.name,
+                port,
+                host.addresses,
+                self._inventory.kept,
+                gateways=switch.gateways,
+                nft=switch.nft,
+            )
+            for switch in self._inventory.switches
+            if (port := switch.port(host.name)) is not None
+        }

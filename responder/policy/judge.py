@@ -1,24 +1,17 @@
 """The judgement: a batch of changes in, a tier and a ruling for each out. Pure, and fails closed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import IPv4Network
 
 from pydantic import Field
 
 from responder.digest import digest_of, material
-from responder.incident import Frozen, Indicators, Name, Network, Priority
+from responder.incident import Frozen, Indicators, Network, Priority
+from responder.policy.availability import Asset, Availability, loss
 from responder.policy.networks import INTERNAL, Protected, overlap, protection
 from responder.policy.sla import MATRIX, Targets
 from responder.policy.tiers import Ruling, Tier, TierRules
-
-
-class Asset(Frozen):
-    """A host of ours, as far as policy needs to know it."""
-
-    name: Name
-    networks: tuple[Network, ...] = ()
-    protected: bool = False
 
 
 class Policy(Frozen):
@@ -46,6 +39,7 @@ class Policy(Frozen):
     )
     largest_batch: int = Field(default=200, description="Actions that one `do` may hold.")
     assets: tuple[Asset, ...] = ()
+    availability: Availability = Availability()
 
     @property
     def version(self) -> str:
@@ -79,24 +73,28 @@ def judge(
     priority: Priority,
     indicators: Indicators,
     used: Mapping[str, int],
+    isolated: Collection[str] = (),
 ) -> tuple[Verdict, ...]:
     """
     Rule on *cases*, one batch of an incident of *priority* that its alerts tie to *indicators*.
 
-    *used* counts the changes of each kind that began in the last hour. What no authenticated alert
-    named is never done without a person, so a forged request for work gains nothing.
+    *used* counts the changes of each kind that began in the last hour; *isolated* are the hosts that
+    are held isolated now. What no authenticated alert named is never done without a person, so a
+    forged request for work gains nothing.
     """
     if len(cases) > policy.largest_batch:
         reason = f"{len(cases)} actions at once; policy allows {policy.largest_batch}"
         return tuple(Verdict(tier=Tier.T3, ruling=Ruling.REFUSE, reason=reason) for _ in cases)
     hosts = {host for case in cases for host in case.touches.hosts}
-    spent = dict(used)
+    spent, gone = dict(used), set(isolated)
     verdicts = []
     for case in cases:
-        if reason := _never(policy, case, spent):
+        if reason := _never(policy, case, spent) or _lost(policy, case, gone):
             verdicts.append(Verdict(tier=Tier.T3, ruling=Ruling.REFUSE, reason=reason))
             continue
         spent[case.kind] = spent.get(case.kind, 0) + 1
+        if case.kind in policy.availability.kinds:
+            gone.update(case.touches.hosts)
         tier, why = _tier(policy, case, many_hosts=len(hosts) > 1)
         named = _within(case.touches, indicators)
         if not named:
@@ -139,6 +137,14 @@ def _never(policy: Policy, case: Case, spent: Mapping[str, int]) -> str:
     if budget is not None and spent.get(case.kind, 0) >= budget:
         return f"{budget} {case.kind} an hour are the budget, and all are used"
     return ""
+
+
+def _lost(policy: Policy, case: Case, gone: Collection[str]) -> str:
+    """Why what *case* takes out of service cannot be spared while *gone* are out already."""
+    if case.kind not in policy.availability.kinds:
+        return ""
+    said = (loss(policy.availability, policy.assets, host, gone) for host in case.touches.hosts)
+    return next((why for why in said if why), "")
 
 
 def _carries(asset: Asset, protected: Iterable[Protected]) -> str:

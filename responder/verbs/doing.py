@@ -87,7 +87,10 @@ class Doing:
             async with context.store.transaction() as tx:
                 policy = context.policy()
                 used = await planning.used_lately(tx, now)
-                plan = planning.draw(policy, run, batch.step, seen, used=used, now=now)
+                gone = await planning.isolated_now(tx, policy.availability.kinds, now)
+                plan = planning.draw(
+                    policy, run, batch.step, seen, used=used, now=now, isolated=gone
+                )
                 made = await insert_new(tx, steps, _row(key, run, batch, plan, now))
                 if not made:
                     break  # an attempt before this one got here
@@ -257,11 +260,11 @@ class Doing:
             )
         row = (await tx.execute(select(incidents).where(incidents.c.id == plan.incident))).one()
         used = await planning.used_lately(tx, now)
-        for case, verdict in zip(
-            cases,
-            judge(policy, cases, priority=row.priority, indicators=plan.touches, used=used),
-            strict=True,
-        ):
+        gone = await planning.isolated_now(tx, policy.availability.kinds, now)
+        verdicts = judge(
+            policy, cases, priority=row.priority, indicators=plan.touches, used=used, isolated=gone
+        )
+        for case, verdict in zip(cases, verdicts, strict=True):
             if verdict.ruling is Ruling.REFUSE:
                 return f"{case.summary}: {verdict.reason}"
             if verdict.tier.rank > plan.tier.rank:

@@ -1,12 +1,12 @@
 """Planning: read the world, see what would change, and have policy rule on it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from responder.contract import Action, Found, Request, Resource
 from responder.incident import Indicators
@@ -77,6 +77,17 @@ async def used_lately(tx: Transaction, now: datetime) -> dict[str, int]:
     return dict((await tx.execute(query)).all())
 
 
+async def isolated_now(tx: Transaction, kinds: Sequence[str], now: datetime) -> frozenset[str]:
+    """The hosts that a change of one of *kinds* holds out of service now, done or still pending."""
+    query = select(holds.c.request).where(
+        holds.c.kind.in_(kinds),
+        holds.c.ended.is_(None),
+        or_(holds.c.until.is_(None), holds.c.until > now),
+    )
+    requests = (await tx.execute(query)).scalars()
+    return frozenset(str(request["params"].get("host", "")) for request in requests)
+
+
 def draw(
     policy: Policy,
     run: Run,
@@ -85,6 +96,7 @@ def draw(
     *,
     used: Mapping[str, int],
     now: datetime,
+    isolated: Collection[str] = (),
 ) -> Plan:
     """The plan: what would change at every point, and what policy says of it."""
     cases = [
@@ -99,7 +111,9 @@ def draw(
         for one in seen
     ]
     priority = run.incident.priority
-    verdicts = judge(policy, cases, priority=priority, indicators=run.whole, used=used)
+    verdicts = judge(
+        policy, cases, priority=priority, indicators=run.whole, used=used, isolated=isolated
+    )
     changes = []
     for one, case, verdict in zip(seen, cases, verdicts, strict=True):
         ruling, reason = verdict.ruling, verdict.reason

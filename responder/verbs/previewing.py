@@ -42,7 +42,9 @@ class Previewing:
             run = _as_run(order, await self._incident(order), seen)
             async with context.store.transaction() as tx:
                 used = await planning.used_lately(tx, now)
-                plan = planning.draw(context.policy(), run, 1, seen, used=used, now=now)
+                policy = context.policy()
+                gone = await planning.isolated_now(tx, policy.availability.kinds, now)
+                plan = planning.draw(policy, run, 1, seen, used=used, now=now, isolated=gone)
                 entry = Entry(
                     kind="previewed",
                     actor=order.by,

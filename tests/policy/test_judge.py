@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from activities.block import Block
 from activities.isolate import Isolate
 from responder.incident import Indicators, Network, Priority
-from responder.policy.judge import Asset, Case, Policy, Verdict, judge
+from responder.policy.availability import Asset
+from responder.policy.judge import Case, Policy, Verdict, judge
 from responder.policy.networks import INTERNAL, Protected, parse_network
 from responder.policy.tiers import Needs, Ruling, Tier, TierRules
 from tests.policy.test_networks import GATEWAY, WAYS, in_ipv6

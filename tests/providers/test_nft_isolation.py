@@ -18,6 +18,7 @@ from activities.shell import Shell
 from activities.ssh import SSHShell
 from responder.errors import Unreachable
 from responder.inventory import Isolation
+from responder.policy.segments import Flow
 from tests.lab.namespaces import inside
 from tests.lab.network import ECHO, NUMBERS, SSH, Lab, address
 from tests.lab.traffic import Held, answers
@@ -34,11 +35,11 @@ ASKED = (
 ELSEWHERE = (("attacker", "db", ECHO), ("db", "edge2", ECHO))
 
 
-def allowing(management: str, evidence: str = "evidence") -> Isolation:
+def allowing(management: str, evidence: str = "evidence") -> tuple[Flow, ...]:
     return Isolation(
         management=tuple(ip_address(address(management, v6=v6)) for v6 in (False, True)),
         evidence=tuple(ip_address(address(evidence, v6=v6)) for v6 in (False, True)),
-    )
+    ).flows()
 
 
 def soon(seconds: float) -> datetime:
@@ -219,8 +220,8 @@ async def test_a_confirmation_that_comes_too_late_leaves_the_node_open(lab: Lab)
 
 async def test_nobody_is_isolated_without_a_way_back(lab: Lab, shell: SSHShell) -> None:
     before = lab.ruleset("web")
-    with pytest.raises(RuntimeError, match=r"inventory\.isolation\.management is empty"):
-        await isolate(NftIsolation(shell, "web", Isolation()), soon(60))
+    with pytest.raises(RuntimeError, match=r"expected inventory\.isolation to let SSH back in, found nothing"):
+        await isolate(NftIsolation(shell, "web", ()), soon(60))
     assert lab.ruleset("web") == before
 
 

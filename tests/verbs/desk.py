@@ -22,7 +22,8 @@ from responder.crypto.signing import Signer
 from responder.errors import ActionError
 from responder.incident import Indicators, Network
 from responder.people.person import Directory, Person, Role
-from responder.policy.judge import Asset, Policy
+from responder.policy.availability import Asset
+from responder.policy.judge import Policy
 from responder.policy.networks import parse_network
 from responder.policy.tiers import Needs, Tier, TierRules
 from responder.store import Store

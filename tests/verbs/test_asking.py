@@ -9,7 +9,7 @@ from responder.approval.service import Verdict
 from responder.errors import Drifted, Refused, Unreachable
 from responder.people.person import Person, Role
 from responder.plan import Plan
-from responder.policy.judge import Asset
+from responder.policy.availability import Asset
 from responder.policy.tiers import TierRules
 from responder.store.rows import insert_new
 from responder.store.tables import decisions, settings_now, steps

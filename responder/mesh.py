@@ -1,0 +1,35 @@
+"""How a host takes part in a Nebula mesh, as settings describe it."""
+
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from responder.incident import Frozen
+
+# A certificate's fingerprint is SHA-256 in hex: `nebula-cert print -json`.
+Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class NebulaNode(Frozen):
+    """A lighthouse or a node of the mesh: each refuses certificates by its own list."""
+
+    config: PurePosixPath = Field(
+        default=PurePosixPath("/etc/nebula/config.yml"),
+        description="The file that its daemon is started with (`-config`).",
+    )
+    certificate: PurePosixPath = Field(
+        default=PurePosixPath("/etc/nebula/host.crt"), description="Its certificate there."
+    )
+    fingerprint: Fingerprint | None = Field(
+        default=None,
+        description="Its certificate's fingerprint; none: asked of the host itself when it is to be "
+        "isolated, which a dead host cannot say and an attacker on it can falsify.",
+    )
+    log: PurePosixPath | None = Field(
+        default=None, description="The daemon's log file, if it writes one: read as further proof."
+    )
+    nebula: str = Field(default="/usr/bin/nebula", description="The nebula binary there.")
+    nebula_cert: str = Field(
+        default="/usr/bin/nebula-cert", description="The nebula-cert binary there."
+    )
