@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from activities.aws import Clouds
 from activities.block import Block
 from activities.connections import Connection, Connections
 from activities.isolate import Isolate
@@ -25,7 +26,8 @@ class Wiring:
     def __init__(self, inventory: Inventory, store: Store) -> None:
         self._inventory = inventory
         self._shells = Shells()
-        self._blocking = Blocking(inventory, store, self._shells)
+        self._clouds = Clouds(inventory.clouds)
+        self._blocking = Blocking(inventory, store, self._shells, self._clouds)
         self._isolating = Isolating(inventory, self._shells)
         self._restricting = Restricting(inventory, self._shells)
         self._ssh_keys = SshKeys(inventory, self._shells)
@@ -50,9 +52,14 @@ class Wiring:
                 return await self._connections(name)
         raise Unreachable(f"{lookup}: nothing here can answer it")
 
+    async def faults(self) -> list[str]:
+        """Why accounts of AWS cannot be used, a line for each; empty if all answer."""
+        return await self._clouds.faults()
+
     async def close(self) -> None:
         """Let go of kept connections."""
         await self._shells.close()
+        await self._clouds.close()
 
     async def _connections(self, name: str) -> list[Connection]:
         host = self._inventory.host(name)

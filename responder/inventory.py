@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from responder.access import Access
 from responder.custody import Custody
+from responder.cloud import Cloud, Instance, SnapshotVault, unnamed
 from responder.incident import Frozen, Name, Network
 from responder.mesh import NebulaNode
 from responder.points import FeedPoint, Point
@@ -42,6 +43,9 @@ class Host(Frozen):
         default=None, description="Its part in a Nebula mesh, if it has one."
     )
     access: Access | None = Field(default=None, description="How to reach it; none: it is not.")
+    cloud: Instance | None = Field(
+        default=None, description="Which instance of EC2 it is, if it is one."
+    )
 
     @property
     def asset(self) -> Asset:
@@ -106,6 +110,19 @@ class Inventory(Frozen):
     switches: tuple[Switch, ...] = Field(
         default=(), description="Switches and hypervisors that can cut a host off from outside it."
     )
+    clouds: tuple[Cloud, ...] = Field(default=(), description="Accounts of AWS, each in a region.")
+    snapshots: SnapshotVault | None = Field(
+        default=None, description="Where snapshots of volumes are copied to; none: they are not made."
+    )
+
+    @model_validator(mode="after")
+    def _clouds_are_named(self) -> "Inventory":
+        asked = [(h.name, h.cloud.cloud) for h in self.hosts if h.cloud]
+        asked += [(p.name, getattr(p, "cloud", "")) for p in self.points]
+        asked += [("snapshots", self.snapshots.cloud)] if self.snapshots else []
+        if found := unnamed(self.clouds, asked):
+            raise ValueError("; ".join(found))
+        return self
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Inventory":

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from responder.access import Access
+from responder.cloud_points import NetworkAclPoint, SecurityGroupPoint, WafPoint
 from responder.incident import Frozen, Name
 
 
@@ -35,4 +36,7 @@ class FeedPoint(Frozen):
     consumers: tuple[Consumer, ...] = Field(default=(), description="Who polls it.")
 
 
-Point = Annotated[NftablesPoint | FeedPoint, Field(discriminator="kind")]
+Point = Annotated[
+    NftablesPoint | FeedPoint | WafPoint | NetworkAclPoint | SecurityGroupPoint,
+    Field(discriminator="kind"),
+]

@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 
+from activities.aws import Clouds
 from activities.providers.feed import FeedBlock
+from activities.providers.nacl import NaclBlock
 from activities.providers.nftables import NftablesBlock
+from activities.providers.security_groups import SecurityGroupBlock
+from activities.providers.waf import WafBlock
 from activities.shells import Shells
+from responder.cloud_points import NetworkAclPoint, SecurityGroupPoint, WafPoint
 from responder.contract import Resource
 from responder.incident import Network
 from responder.inventory import Inventory
@@ -15,10 +20,13 @@ from responder.store import Store
 class Blocking:
     """The resources of `Block`."""
 
-    def __init__(self, inventory: Inventory, store: Store, shells: Shells) -> None:
+    def __init__(
+        self, inventory: Inventory, store: Store, shells: Shells, clouds: Clouds
+    ) -> None:
         self._points = inventory.points
         self._store = store
         self._shells = shells
+        self._clouds = clouds
 
     def block(self, network: Network) -> Mapping[str, Resource[bool]]:
         """Every point at which *network* must be blocked, by the point's name."""
@@ -33,3 +41,9 @@ class Blocking:
                 )
             case FeedPoint():
                 return FeedBlock(self._store, network, point)
+            case WafPoint():
+                return WafBlock(self._clouds.open(point.cloud), network, point)
+            case NetworkAclPoint():
+                return NaclBlock(self._clouds.open(point.cloud), network, point)
+            case SecurityGroupPoint():
+                return SecurityGroupBlock(self._clouds.open(point.cloud), network, point)

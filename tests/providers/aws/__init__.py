@@ -1,0 +1,1 @@
+"""Providers of AWS, against an emulator over HTTP."""
