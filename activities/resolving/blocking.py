@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from activities.aws import Clouds
 from activities.providers.feed import FeedBlock
+from activities.providers.ipset import IpsetBlock, Programs
 from activities.providers.nacl import NaclBlock
 from activities.providers.nftables import NftablesBlock
 from activities.providers.security_groups import SecurityGroupBlock
@@ -13,16 +14,14 @@ from responder.cloud_points import NetworkAclPoint, SecurityGroupPoint, WafPoint
 from responder.contract import Resource
 from responder.incident import Network
 from responder.inventory import Inventory
-from responder.points import FeedPoint, NftablesPoint, Point
+from responder.points import FeedPoint, IptablesPoint, NftablesPoint, Point
 from responder.store import Store
 
 
 class Blocking:
     """The resources of `Block`."""
 
-    def __init__(
-        self, inventory: Inventory, store: Store, shells: Shells, clouds: Clouds
-    ) -> None:
+    def __init__(self, inventory: Inventory, store: Store, shells: Shells, clouds: Clouds) -> None:
         self._points = inventory.points
         self._store = store
         self._shells = shells
@@ -38,6 +37,12 @@ class Blocking:
                 shell = self._shells.open(point.access)
                 return NftablesBlock(
                     shell, network, point=point.name, table=point.table, nft=point.nft
+                )
+            case IptablesPoint():
+                shell = self._shells.open(point.access)
+                programs = Programs(point.ipset, point.iptables, point.ip6tables)
+                return IpsetBlock(
+                    shell, network, point=point.name, prefix=point.prefix, programs=programs
                 )
             case FeedPoint():
                 return FeedBlock(self._store, network, point)

@@ -9,6 +9,7 @@ import pytest
 
 from responder.contract import Resource
 from responder.incident import Network
+from tests.lab.traffic import Held
 
 ATTACKER = {False: ip_network("198.51.100.66"), True: ip_network("2001:db8:100::66")}
 
@@ -43,7 +44,11 @@ class Ground(ABC):
         """Whether `ATTACKER` gets an answer; None where no packet can be sent to find out."""
         return None
 
-    async def handed_over(self) -> None:
+    def hold(self, *, v6: bool, inward: bool) -> Held | None:
+        """A connection with `ATTACKER` that keeps talking, from its side or ours; None as above."""
+        return None
+
+    async def handed_over(self) -> None:  # noqa: B027 - most points need nothing
         """Have happen what must for a write to be in force: the consumers of a feed poll it."""
 
 

@@ -24,13 +24,21 @@ from responder.store import Store
 from responder.verbs.enforcing import enforce
 from tests.databases import ManualClock
 from tests.providers.ground import ATTACKER, Ground
-from tests.providers.linux_ground import NftablesGround, over_ssh, without_ssh
+from tests.providers.linux_ground import (
+    IpsetGround,
+    LegacyIpsetGround,
+    NftablesGround,
+    over_ssh,
+    without_ssh,
+)
 from tests.verbs.desk import Desk
 from tests.verbs.world import Point, Thing
 
 GROUNDS = (
     pytest.param(over_ssh(NftablesGround), id="nftables-ssh"),
     pytest.param(without_ssh(NftablesGround), id="nftables-local"),
+    pytest.param(over_ssh(IpsetGround), id="ipset-ssh"),
+    pytest.param(over_ssh(LegacyIpsetGround), id="ipset-legacy-ssh"),
 )
 
 SINGLE = ("203.0.113.7/32", "2001:db8:7::7/128")
@@ -374,6 +382,23 @@ async def test_packets_meet_what_the_point_says(ground: Ground, v6: bool) -> Non
     assert await ground.passes(v6=not v6)
     await discard(ground, ATTACKER[v6])
     assert await ground.passes(v6=v6)
+
+
+@pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])
+@pytest.mark.parametrize("inward", [True, False], ids=["in", "out"])
+async def test_a_connection_that_was_open_is_dead_and_stays_dead(
+    ground: Ground, v6: bool, inward: bool
+) -> None:
+    before = await ground.dump()
+    flow = ground.hold(v6=v6, inward=inward)
+    if flow is None:
+        return  # as above
+    assert flow.flows()
+    await add(ground, ATTACKER[v6])
+    assert not flow.flows(within=0.5), "the issue allows 5 s; these are at once"
+    await discard(ground, ATTACKER[v6])
+    assert flow.dies(within=5), "it went on when the block had ended"
+    assert await ground.dump() == before
 
 
 async def until_gone(ground: Ground, network: Network, *, within: float) -> None:
