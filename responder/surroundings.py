@@ -15,7 +15,6 @@ import structlog
 
 from responder.access import OverSSH
 from responder.incident import Frozen, Network
-from responder.points import NftablesPoint
 from responder.policy.networks import Protected
 from responder.settings import Settings
 
@@ -69,18 +68,31 @@ def relied_on(settings: Settings) -> list[Relied]:
         host = urlsplit(f"//{settings.temporal.address}").hostname or ""
         found.append(Relied(name="the address of Temporal", host=host))
     found += [Relied(name="the address of the store", host=h) for h in _hosts(settings.store or "")]
-    if settings.mail:  # its own host may be the one that was broken into
-        mail = Relied(
-            name="the address of the mail server", host=settings.mail.host, never_isolate=False
-        )
-        found.append(mail)
-    for point in settings.inventory.points:
-        if isinstance(point, NftablesPoint) and isinstance(point.access, OverSSH):
-            name = f"the address of enforcement point {point.name}"
-            found.append(Relied(name=name, host=point.access.address))
+    found += _channels(settings)
+    inventory = settings.inventory
+    reached: list[tuple[str, object]] = [
+        (f"enforcement point {one.name}", one) for one in inventory.points
+    ]
+    reached += [(f"switch {one.name}", one) for one in inventory.switches]
+    for what, one in reached:
+        access = getattr(one, "access", None)
+        if isinstance(access, OverSSH):
+            found.append(Relied(name=f"the address of {what}", host=access.address))
     for address in settings.inventory.isolation.management:
         found.append(Relied(name="an address that hosts are managed from", host=str(address)))
     return [one for one in found if one.host and not _is_unspecified(one.host)]
+
+
+def _channels(settings: Settings) -> list[Relied]:
+    """The servers by which people are told. Their own host may be the one that was broken into."""
+    hosts = {"the mail server": settings.mail.host} if settings.mail else {}
+    for name, channel in settings.notify.channels.items():
+        host = getattr(channel, "host", None) or urlsplit(getattr(channel, "url", "")).hostname
+        hosts[f"the channel {name}"] = host or ""
+    return [
+        Relied(name=f"the address of {what}", host=host, never_isolate=False)
+        for what, host in hosts.items()
+    ]
 
 
 def resolved(hosts: Iterable[str]) -> dict[str, tuple[Network, ...]]:

@@ -32,6 +32,11 @@ def settings(tmp_path: Path, **more: Any) -> Settings:
         "temporal": {"address": "198.51.100.32:7233"},
         "api": {"host": "198.51.100.33"},
         "mail": {"host": "198.51.100.34", "sender": "us@example.org"},
+        "notify": {
+            "channels": {
+                "chat": {"kind": "webhook", "url": "https://198.51.100.37/hook", "secret": "x"}
+            }
+        },
         "inventory": {
             "hosts": [
                 {"name": "fw1", "addresses": ["198.51.100.36", "203.0.113.9"]},
@@ -41,8 +46,16 @@ def settings(tmp_path: Path, **more: Any) -> Settings:
             ],
             "points": [
                 {"kind": "nftables", "name": "fra1", "access": ssh("203.0.113.9")},
+                {"kind": "iptables", "name": "old1", "access": ssh("203.0.113.13")},
                 {"kind": "nftables", "name": "here", "access": {"via": "local"}},
                 {"kind": "feed", "name": "blocked"},
+            ],
+            "switches": [
+                {
+                    "name": "sw1",
+                    "access": ssh("198.51.100.38"),
+                    "ports": [{"host": "web-1", "interface": "eth1"}],
+                }
             ],
             "isolation": {"management": ["198.51.100.35"]},
         },
@@ -78,6 +91,9 @@ def ruled(given: Settings, *, network: str = "", host: str = "", tier: Tier = Ti
         ("198.51.100.32/32", "the address of Temporal"),
         ("198.51.100.33/32", "the address of our API"),
         ("198.51.100.34/32", "the address of the mail server"),
+        ("203.0.113.13/32", "the address of enforcement point old1"),
+        ("198.51.100.38/32", "the address of switch sw1"),
+        ("198.51.100.37/32", "the address of the channel chat"),
         ("198.51.100.35/32", "an address that hosts are managed from"),
     ],
 )
