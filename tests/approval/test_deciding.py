@@ -11,7 +11,7 @@ from tests.approval.desk import DIGEST, TWO, Asked
 from tests.databases import on_both
 
 NO_CODE = Needs(people=1, stepped_up=0)
-ROUNDS = 300
+ROUNDS = 120
 
 
 async def _refused(asked: Asked, who: str, said: str, **more: object) -> None:
@@ -161,11 +161,10 @@ async def asked_all(click: object, count: int) -> list[bool]:
 
 @on_both
 async def test_a_decision_at_the_last_moment_and_the_expiry_agree_on_who_won(
-    asked: Asked, database: str
+    asked: Asked,
 ) -> None:
     """Just before an ask's end, at it and just after it, with either of the two first."""
-    rounds = ROUNDS if database == "sqlite" else 60
-    names = [f"a{number}" for number in range(rounds)]
+    names = [f"a{number}" for number in range(ROUNDS)]
     await asked.ask(*names, needs=NO_CODE, minutes=1)
     first = dict(await asked.row(names[0]))
     rows = {name: {**first, "id": name} for name in names}

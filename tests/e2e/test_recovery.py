@@ -42,7 +42,7 @@ async def runner(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
         "wiring": "tests.e2e.faults:FaultyWiring",
         "sla": {
             "P3": {
-                "acknowledge": "PT12S",
+                "acknowledge": "PT8S",
                 "contain": "PT4H",
                 "resolve": "P1D",
                 "escalates_to": ["Operations"],
