@@ -80,6 +80,12 @@ class FeedPoint(Frozen):
 
 
 Point = Annotated[
-    NftablesPoint | IptablesPoint | FeedPoint | WafPoint | NetworkAclPoint | SecurityGroupPoint,
+    NftablesPoint
+    | IptablesPoint
+    | PfPoint
+    | FeedPoint
+    | WafPoint
+    | NetworkAclPoint
+    | SecurityGroupPoint,
     Field(discriminator="kind"),
 ]

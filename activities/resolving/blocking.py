@@ -7,6 +7,7 @@ from activities.providers.feed import FeedBlock
 from activities.providers.ipset import IpsetBlock, Programs
 from activities.providers.nacl import NaclBlock
 from activities.providers.nftables import NftablesBlock
+from activities.providers.pf import PfBlock
 from activities.providers.security_groups import SecurityGroupBlock
 from activities.providers.waf import WafBlock
 from activities.shells import Shells
@@ -14,7 +15,7 @@ from responder.cloud_points import NetworkAclPoint, SecurityGroupPoint, WafPoint
 from responder.contract import Resource
 from responder.incident import Network
 from responder.inventory import Inventory
-from responder.points import FeedPoint, IptablesPoint, NftablesPoint, Point
+from responder.points import FeedPoint, IptablesPoint, NftablesPoint, PfPoint, Point
 from responder.store import Store
 
 
@@ -43,6 +44,16 @@ class Blocking:
                 programs = Programs(point.ipset, point.iptables, point.ip6tables)
                 return IpsetBlock(
                     shell, network, point=point.name, prefix=point.prefix, programs=programs
+                )
+            case PfPoint():
+                shell = self._shells.open(point.access)
+                return PfBlock(
+                    shell,
+                    network,
+                    point=point.name,
+                    anchor=point.anchor,
+                    table=point.table,
+                    pfctl=point.pfctl,
                 )
             case FeedPoint():
                 return FeedBlock(self._store, network, point)

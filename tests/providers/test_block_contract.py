@@ -31,6 +31,7 @@ from tests.providers.linux_ground import (
     over_ssh,
     without_ssh,
 )
+from tests.providers.pf_ground import on_paper
 from tests.verbs.desk import Desk
 from tests.verbs.world import Point, Thing
 
@@ -39,6 +40,7 @@ GROUNDS = (
     pytest.param(without_ssh(NftablesGround), id="nftables-local"),
     pytest.param(over_ssh(IpsetGround), id="ipset-ssh"),
     pytest.param(over_ssh(LegacyIpsetGround), id="ipset-legacy-ssh"),
+    pytest.param(on_paper, id="pf-on-paper"),
 )
 
 SINGLE = ("203.0.113.7/32", "2001:db8:7::7/128")
