@@ -196,9 +196,7 @@ class _OverSSH(_Both):
         began = last = time.monotonic()
         channel: paramiko.Channel | None = None
         try:
-            transport = self._client.get_transport()
-            if transport is None:
-                raise Unreachable("the connection is closed")
+            transport = _transport(self._client)
             channel = transport.open_session(timeout=_END_SECONDS)
             channel.settimeout(_LOOK_SECONDS)
             channel.exec_command(shlex.join(self._words))
@@ -289,6 +287,13 @@ class _Here(_Both):
             process.wait()
             out.close()
             err.close()
+
+
+def _transport(client: "paramiko.SSHClient") -> "paramiko.Transport":
+    transport = client.get_transport()
+    if transport is None:
+        raise Unreachable("the connection is closed")
+    return transport
 
 
 def _first_line(text: str) -> str:

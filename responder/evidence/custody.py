@@ -87,9 +87,12 @@ class Chain:
         return linked
 
     def acquired(self) -> dict[str, Artefact]:
-        """What is acquired so far, by name."""
-        found = (e.artefact for e in self.entries if e.touch is Touch.ACQUIRED)
-        return {artefact.name: artefact for artefact in found if artefact is not None}
+        """What is acquired so far, by what was asked for; an artefact's own name may differ."""
+        return {
+            entry.subject: entry.artefact
+            for entry in self.entries
+            if entry.touch is Touch.ACQUIRED and entry.artefact is not None
+        }
 
     def _has(self, place: Place) -> bool:
         return place.kind is Kind.CUSTODY and {

@@ -36,7 +36,7 @@ async def streams(request: pytest.FixtureRequest, lab: Lab) -> AsyncIterator[Str
 
 async def drained(streams: Streams, *words: str, **limits: float) -> tuple[Transfer, str, int]:
     """The transfer once it is over, the digest of what came, and how much that was."""
-    transfer = await streams.transfer(words, Limits(**limits))  # type: ignore[arg-type]
+    transfer = await streams.transfer(words, Limits.model_validate(limits))
 
     def read() -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0

@@ -1,0 +1,1 @@
+"""Collecting evidence from a running host: the steps, the scripts, and working through them."""

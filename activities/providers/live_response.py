@@ -1,0 +1,91 @@
+"""One collection of evidence from one host: not there, or complete in the vault."""
+
+import asyncio
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from activities.collecting.acquiring import Acquisition, Asked
+from activities.collecting.collectors import Scope
+from activities.forensics import Acquired, CollectEvidence
+from activities.shell import Shell
+from activities.streams import Streams
+from responder.contract import Found
+from responder.errors import Refused, StateError, Unreachable
+from responder.evidence.vault import NotThere, Vault
+from responder.evidence.verify import manifest_of, manifest_place
+
+_running: set[str] = set()  # collections that this process works on
+
+
+class LiveResponse:
+    """Evidence of one host over its shell; complete once its manifest is in the vault."""
+
+    expires_by_itself = False
+
+    def __init__(
+        self,
+        vault: Vault,
+        shell: Shell,
+        streams: Streams,
+        action: CollectEvidence,
+        *,
+        scope: Scope | None = None,
+    ) -> None:
+        self._vault = vault
+        self._shell = shell
+        self._streams = streams
+        self._action = action
+        self._scope = scope or Scope()
+        self.name = f"evidence/{action.incident}/{action.host}/{action.collection}"
+
+    async def read(self) -> Found[Acquired]:
+        """Whether the manifest is there; the record is the manifest and its digest."""
+        action = self._action
+        place = manifest_place(action.incident, action.host, action.collection)
+        try:
+            manifest, digest = await asyncio.to_thread(manifest_of, self._vault, place)
+        except NotThere:
+            return Found(state=Acquired.NONE)
+        except StateError as error:
+            raise Unreachable(f"{self.name}: {error}") from error
+        record: JsonValue = {
+            "manifest_sha256": digest,
+            "manifest": manifest.model_dump(mode="json"),
+        }
+        return Found(state=Acquired.ACQUIRED, record=record)
+
+    async def write(
+        self,
+        state: Acquired,
+        *,
+        key: str,
+        until: datetime | None,
+        tag: str,
+        record: JsonValue = None,
+    ) -> None:
+        """Acquire what is not in the vault yet. Evidence is never taken out again."""
+        if state is not Acquired.ACQUIRED:
+            raise Refused(f"{self.name}: evidence is kept; nothing was taken out of the vault")
+        action = self._action
+        if tag and tag != action.incident:
+            raise Refused(
+                f"{self.name}: expected the incident of the run, {tag}, but found "
+                f"{action.incident}; nothing was collected"
+            )
+        if self.name in _running:
+            raise Unreachable(f"{self.name}: another attempt of this worker is collecting it")
+        asked = Asked(
+            case=action.incident,
+            host=action.host,
+            collection=action.collection,
+            profile=action.profile,
+            window=action.window,
+            waived=tuple(one.waiver for one in action.waived),
+            actor=key,
+        )
+        _running.add(self.name)
+        try:
+            await Acquisition(self._vault, self._shell, self._streams, asked, self._scope).run()
+        finally:
+            _running.discard(self.name)
