@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from responder.inventory import Inventory
 from responder.store import Store
 
 FILE = "RESPONDER_TEST_FAULT"
+_DURING_SECONDS = 0.015  # within the first of the round trips that a write over SSH makes
 
 
 class Doomed:
@@ -40,9 +42,22 @@ class Doomed:
         """Write; may die before or after, when doing (a tag) or undoing (none)."""
         what = "write" if tag else "undo"
         self._die_at(f"before {what}")
+        self._die_soon(f"during {what}")
         await self._inner.write(state, key=key, until=until, tag=tag, record=record)
         self._written = True
         self._die_at(f"after {what}")
+
+    def _die_soon(self, moment: str) -> None:
+        """Have the process killed by a thread while the write goes on."""
+        try:
+            if self._flag.read_text() != moment:
+                return
+            self._flag.unlink()
+        except OSError:
+            return
+        killer = threading.Timer(_DURING_SECONDS, os.kill, (os.getpid(), signal.SIGKILL))
+        killer.daemon = True
+        killer.start()
 
     def _die_at(self, moment: str) -> None:
         try:
