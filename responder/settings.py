@@ -38,6 +38,7 @@ from responder.people.person import Directory, Person, Role
 from responder.policy.availability import Availability
 from responder.policy.judge import Policy
 from responder.policy.networks import INTERNAL, Protected
+from responder.policy.shared import Shared
 from responder.policy.sla import MATRIX, Targets
 from responder.policy.tiers import TierRules
 from responder.sources.settings import SourceSettings
@@ -134,6 +135,10 @@ class Settings(BaseSettings):
     inventory: Inventory = Field(default=Inventory(), description="What is ours.")
     protected: tuple[Protected, ...] = Field(
         default=(), description="What must never be cut off, beside internal networks."
+    )
+    shared: tuple[Shared, ...] = Field(
+        default=(),
+        description="Networks that the attacker shares with others: a block is shortened or asked for.",
     )
     protect_internal: bool = Field(
         default=True, description="Never block RFC 1918, RFC 6598 and RFC 4193 networks at an edge."
@@ -246,6 +251,7 @@ class Settings(BaseSettings):
             tiers=self.tiers,
             sla=self.sla,
             protected=(*self.protected, *internal, *surroundings),
+            shared=self.shared,
             budgets=self.budgets,
             assets=tuple(host.asset for host in self.inventory.hosts),
             availability=self.availability,

@@ -10,6 +10,7 @@ from responder.digest import digest_of, material
 from responder.incident import Frozen, Indicators, Network, Priority
 from responder.policy.availability import Asset, Availability, loss
 from responder.policy.networks import INTERNAL, Protected, overlap, protection
+from responder.policy.shared import Shared, objections
 from responder.policy.sla import MATRIX, Targets
 from responder.policy.tiers import Ruling, Tier, TierRules
 
@@ -20,6 +21,7 @@ class Policy(Frozen):
     tiers: TierRules = TierRules()
     sla: dict[Priority, Targets] = MATRIX
     protected: tuple[Protected, ...] = (INTERNAL,)
+    shared: tuple[Shared, ...] = ()
     budgets: dict[str, int] = Field(
         default={"Block": 100, "Isolate": 5},
         description="How many changes of an action may begin in one hour, over all incidents.",
@@ -95,7 +97,7 @@ def judge(
         spent[case.kind] = spent.get(case.kind, 0) + 1
         if case.kind in policy.availability.kinds:
             gone.update(case.touches.hosts)
-        tier, why = _tier(policy, case, many_hosts=len(hosts) > 1)
+        tier, why = _shared(policy, case, _tier(policy, case, many_hosts=len(hosts) > 1))
         named = _within(case.touches, indicators)
         if not named:
             tier, why = _higher((tier, why), (Tier.T2, "no alert of this incident names it"))
@@ -113,7 +115,8 @@ def _rule(policy: Policy, tier: Tier, why: str, *, priority: Priority) -> Verdic
         return Verdict(tier=tier, ruling=Ruling.ASK, reason=reason)
     if tier is Tier.T1 and priority not in policy.tiers.alone_at:
         return Verdict(tier=tier, ruling=Ruling.ASK, reason=f"{tier} asks at {priority}")
-    return Verdict(tier=tier, ruling=Ruling.ALLOW, reason=f"{tier} is allowed at {priority}")
+    reason = f"{tier} is allowed at {priority}" + (f": {why}" if why else "")
+    return Verdict(tier=tier, ruling=Ruling.ALLOW, reason=reason)
 
 
 def _never(policy: Policy, case: Case, spent: Mapping[str, int]) -> str:
@@ -175,6 +178,16 @@ def _tier(policy: Policy, case: Case, *, many_hosts: bool) -> tuple[Tier, str]:
         reached = _higher(reached, (Tier.T3, "more than one node"))
     if not case.reversible and case.tier is not Tier.T0:
         reached = _higher(reached, (Tier.T3, "it cannot be undone"))
+    return reached
+
+
+def _shared(policy: Policy, case: Case, reached: tuple[Tier, str]) -> tuple[Tier, str]:
+    """*reached*, and what is to be said or asked because others share what *case* touches."""
+    if case.tier is Tier.T0:
+        return reached
+    for asks, said in objections(case.lasts, case.touches.networks, policy.shared):
+        tier, why = reached
+        reached = _higher(reached, (Tier.T2, said)) if asks else (tier, why or said)
     return reached
 
 

@@ -12,6 +12,7 @@ from responder.contract import Action, Found, Request, Resource
 from responder.incident import Indicators
 from responder.plan import Blast, Change, Plan, PointPlan
 from responder.policy.judge import Case, Policy, judge
+from responder.policy.shared import shortened
 from responder.policy.tiers import Ruling, Tier
 from responder.store.database import Transaction
 from responder.store.tables import holds
@@ -34,7 +35,9 @@ class Seen:
 
 async def see(context: Context, requests: Sequence[Request]) -> list[Seen]:
     """Read every enforcement point of every action, at once; a silent point is unknown."""
-    actions = [context.kinds.action(request) for request in requests]
+    policy = context.policy()
+    actions = [_shortened(policy, context.kinds.action(request)) for request in requests]
+    requests = [Request.of(action) for action in actions]
     resolved = [context.provision.resolve(action) for action in actions]
     gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -55,6 +58,14 @@ async def see(context: Context, requests: Sequence[Request]) -> list[Seen]:
         Seen(request=r, action=a, resources=p, found=f, at=at)
         for r, a, p, f in zip(requests, actions, resolved, by_action, strict=True)
     ]
+
+
+def _shortened(policy: Policy, action: Action[Any]) -> Action[Any]:
+    """*action*, held for less time where it touches addresses that others share."""
+    if not action.reversible:
+        return action
+    lasts = shortened(action.lasts, action.touches().networks, policy.shared)
+    return action if lasts == action.lasts else action.model_copy(update={"lasts": lasts})
 
 
 def readings(seen: Sequence[Seen]) -> dict[str, Found[Any]]:
