@@ -21,6 +21,9 @@ class NebulaNode(Frozen):
     certificate: PurePosixPath = Field(
         default=PurePosixPath("/etc/nebula/host.crt"), description="Its certificate there."
     )
+    name: str = Field(
+        default="", description="The name in its certificate; none: the host's in the inventory."
+    )
     fingerprint: Fingerprint | None = Field(
         default=None,
         description="Its certificate's fingerprint; none: asked of the host itself when it is to be "

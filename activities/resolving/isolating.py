@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from activities.isolate import Filter
 from activities.providers.bridge_isolation import BridgeIsolation
+from activities.providers.nebula import Certificate, NebulaBlock
 from activities.providers.nft_flows import way_back
 from activities.providers.nft_isolation import NftIsolation
+from activities.shell import Shell
 from activities.shells import Shells
 from responder.contract import Resource
 from responder.inventory import Host, Inventory
@@ -23,7 +25,7 @@ class Isolating:
         host = self._inventory.host(name)
         if host is None or not way_back(self._inventory.kept):
             return {}  # cut off for good is not contained: something must get back in
-        return {**self._itself(host), **self._switches(host)}
+        return {**self._itself(host), **self._switches(host), **self._mesh(host)}
 
     def _itself(self, host: Host) -> Mapping[str, Resource[Filter]]:
         if host.access is None:
@@ -45,3 +47,18 @@ class Isolating:
             for switch in self._inventory.switches
             if (port := switch.port(host.name)) is not None
         }
+
+    def _mesh(self, host: Host) -> Mapping[str, Resource[Filter]]:
+        if host.nebula is None:
+            return {}
+        certificate = Certificate(self._shell(host), host.name, host.nebula)
+        return {
+            f"nebula/{peer.name}": NebulaBlock(
+                self._shell(peer), peer.name, peer.nebula, host.name, certificate.fingerprint
+            )
+            for peer in self._inventory.hosts
+            if peer.nebula is not None and peer.name != host.name
+        }
+
+    def _shell(self, host: Host) -> Shell | None:
+        return None if host.access is None else self._shells.open(host.access)
