@@ -3,8 +3,17 @@
 from activities.block import Block
 from activities.connections import Connections
 from activities.isolate import Isolate
+from activities.keys import (
+    AddKeyVersion,
+    DestroyKeyVersion,
+    ManagedKeys,
+    PromoteKeyVersion,
+    RevokeKeyVersion,
+)
 from activities.restrict import Restrict
 from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
 
-ACTIONS = (Block, Isolate, Restrict, RemoveSshKey, AddSshKey, RevokeSshKey)
-LOOKUPS = (Connections,)
+ACTIONS = (Block, Isolate, Restrict, RemoveSshKey, AddSshKey, RevokeSshKey,
+    AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion,
+)  # fmt: skip
+LOOKUPS = (Connections, ManagedKeys)

@@ -7,10 +7,12 @@ from activities.aws import Clouds
 from activities.block import Block
 from activities.connections import Connection, Connections
 from activities.isolate import Isolate
+from activities.keys import KeyVersion, ManagedKeys
 from activities.resolving.blocking import Blocking
 from activities.resolving.isolating import Isolating
 from activities.resolving.restricting import Restricting
 from activities.restrict import Restrict
+from activities.resolving.keys import ManagedKeyRing
 from activities.resolving.ssh_keys import SshKeys
 from activities.shells import Shells
 from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
@@ -31,6 +33,7 @@ class Wiring:
         self._isolating = Isolating(inventory, self._shells)
         self._restricting = Restricting(inventory, self._shells)
         self._ssh_keys = SshKeys(inventory, self._shells)
+        self._keys = ManagedKeyRing(inventory.rotation)
 
     def resolve(self, action: Action[Any]) -> Mapping[str, Resource[Any]]:
         """Every enforcement point that must carry *action*, by name."""
@@ -43,6 +46,8 @@ class Wiring:
                 return self._restricting.restrict(network)
             case RemoveSshKey() | AddSshKey() | RevokeSshKey():
                 return self._ssh_keys.resolve(action)
+            case KeyVersion():
+                return self._keys.resolve(action)
         return {}
 
     async def answer(self, lookup: Lookup[Any]) -> Any:  # noqa: ANN401 - typed by the lookup's bracket
@@ -50,6 +55,8 @@ class Wiring:
         match lookup:
             case Connections(host=name):
                 return await self._connections(name)
+            case ManagedKeys(names=names):
+                return await self._keys.among(names)
         raise Unreachable(f"{lookup}: nothing here can answer it")
 
     async def faults(self) -> list[str]:

@@ -13,6 +13,8 @@ PLAYBOOKS: tuple[type[Playbook], ...]
 
 _NAMES = {
     "authentication_attack": "AuthenticationAttack",
+    "credential_compromise": "CredentialCompromise",
+    "key_rotation": "KeyRotation",
     "policy_violation": "PolicyViolation",
 }
 

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from responder.contract import Provision
 from responder.errors import ConfigurationError
+from responder.secrets.contract import SecretStore
 from responder.settings import Settings
 from responder.store import Store
 from responder.verbs.context import Kinds
@@ -46,4 +47,10 @@ def load_kinds(settings: Settings) -> Kinds:
 
 def load_provision(settings: Settings, store: Store) -> Provision:
     """What finds the providers of an action."""
-    return cast("Provision", load(settings.wiring)(settings.inventory, store))
+    inventory = settings.inventory.model_copy(update={"rotation": settings.rotation})
+    return cast("Provision", load(settings.wiring)(inventory, store))
+
+
+def load_secrets(settings: Settings) -> SecretStore:
+    """The secret store that the settings name."""
+    return cast("SecretStore", load(settings.secret_store)(settings.rotation))

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from pydantic import Field, model_validator
 
 from responder.access import Access
-from responder.custody import Custody
+from responder.rotation import Rotation
 from responder.cloud import Cloud, Instance, SnapshotVault, unnamed
 from responder.incident import Frozen, Name, Network
 from responder.mesh import NebulaNode
@@ -99,8 +99,8 @@ class Inventory(Frozen):
     isolation: Isolation = Field(
         default=Isolation(), description="What an isolated host may still talk to."
     )
-    custody: Custody = Field(
-        default=Custody(),
+    rotation: Rotation = Field(
+        default=Rotation(),
         exclude=True,
         description="Not set here: `key_rotation` and `secrets` fill it.",
     )

@@ -10,7 +10,8 @@ class Keys:
     """
     The files of `<state>/keys`.
 
-    `payloads.json` (Temporal's payloads) and `approvals.pub` are for `serve` and `worker`;
+    `payloads.json` (Temporal's payloads), `secrets.json` (seals the files of the secret store) and
+    `approvals.pub` are for `serve` and `worker`;
     `approvals.key` (signs decisions) and `store.json` (seals deliveries and second factors) are
     for `serve` alone: a worker that is taken over can neither approve nor read a factor's secret.
     """
@@ -19,6 +20,7 @@ class Keys:
         self.folder = state / "keys"
         self.payloads = self.folder / "payloads.json"
         self.store = self.folder / "store.json"
+        self.secrets = self.folder / "secrets.json"
         self.private = self.folder / "approvals.key"
         self.public = self.folder / "approvals.pub"
 
@@ -27,4 +29,5 @@ class Keys:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         KeyRing.at(self.payloads)
         KeyRing.at(self.store)
+        KeyRing.at(self.secrets)
         Signer.at(self.private, self.public)

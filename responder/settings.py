@@ -30,6 +30,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from responder.rotation import KeyRotation, Rotation, Schedule, SecretFiles, Secrets, planned
 from responder.errors import ConfigurationError
 from responder.incident import Frozen, Priority
 from responder.inventory import Inventory
@@ -167,6 +168,15 @@ class Settings(BaseSettings):
         default=Notify(), description="How people are reached; none: messages go to the log only."
     )
     log: Log = Log()
+    key_rotation: KeyRotation = Field(
+        default=KeyRotation(), description="Which keys are rotated by plan, and when."
+    )
+    schedules: tuple[Schedule, ...] = Field(
+        default=(), description="Incidents that are opened by plan, beside the key rotation."
+    )
+    secrets: Secrets = Field(
+        default=SecretFiles(), description="Where the versions of secrets are kept."
+    )
     playbooks: tuple[str, ...] = Field(
         default=("playbooks:PLAYBOOKS",), description="Tuples of playbooks, as `module:NAME`."
     )
@@ -178,6 +188,9 @@ class Settings(BaseSettings):
     )
     wiring: str = Field(
         default="activities.wiring:Wiring", description="What finds the providers of an action."
+    )
+    secret_store: str = Field(
+        default="activities.secret_stores:open_store", description="What opens `secrets`."
     )
 
     @field_serializer("store")
@@ -197,6 +210,14 @@ class Settings(BaseSettings):
         if faults := self.notify.faults(self.mail):
             raise ValueError("; ".join(faults))
         return self
+
+    @field_validator("schedules")
+    @classmethod
+    def _of_names_of_their_own(cls, value: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
+        planned(KeyRotation(), value)
+        if any(one.name == "key-rotation" for one in value):
+            raise ValueError("key-rotation is the name of key_rotation's own schedule")
+        return value
 
     @field_validator("state")
     @classmethod
@@ -220,6 +241,21 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=file())
+
+    @property
+    def rotation(self) -> Rotation:
+        """What is kept secret and renewed by plan."""
+        return Rotation(
+            secrets=self.secrets,
+            folder=self.state / "secrets",
+            ring=self.state / "keys" / "secrets.json",
+            plan=self.key_rotation,
+        )
+
+    @property
+    def planned(self) -> tuple[Schedule, ...]:
+        """Every incident that is opened by plan."""
+        return planned(self.key_rotation, self.schedules)
 
     @property
     def database(self) -> str:
@@ -255,6 +291,7 @@ class Settings(BaseSettings):
             budgets=self.budgets,
             assets=tuple(host.asset for host in self.inventory.hosts),
             availability=self.availability,
+            standing=self.key_rotation.standing,
         )
 
 

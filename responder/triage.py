@@ -20,6 +20,7 @@ CATEGORIES: tuple[str, ...] = (
     "unusual_traffic",
     "policy_violation",
     "certificate_expiry",
+    "key_rotation",
 )
 
 PRIORITIES: dict[Severity, Priority] = {

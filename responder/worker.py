@@ -17,7 +17,9 @@ from responder.approval.decision import Judgement
 from responder.catalogue import load_kinds, load_provision
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Verifier
+from responder.rotation import Schedule
 from responder.errors import StateError
+from responder.intake.scheduled import Occasions
 from responder.keys import Keys
 from responder.settings import Settings
 from responder.store import Store
@@ -34,6 +36,7 @@ from responder.verbs.sweeping import Sweep
 from responder.workflows.incident import IncidentWorkflow
 from responder.workflows.lease import LeaseWorkflow
 from responder.workflows.preview import PreviewWorkflow
+from responder.workflows.scheduled import ScheduledWorkflow
 
 log = structlog.get_logger(__name__)
 
@@ -65,8 +68,11 @@ def make_context(settings: Settings, store: Store, client: Client) -> Context:
     )
 
 
-def make_worker(context: Context, client: Client, task_queue: str) -> Worker:
+def make_worker(
+    context: Context, client: Client, task_queue: str, schedules: tuple[Schedule, ...] = ()
+) -> Worker:
     """Temporal's worker with every workflow and verb."""
+    occasions = Occasions(context.store, context.kinds, context.policy(), schedules)
     doing, lifting, reporting = Doing(context), Lifting(context), Reporting(context)
     previewing, paging = Previewing(context), Paging(context)
     restrictions = SandboxRestrictions.default.with_passthrough_modules(
@@ -79,6 +85,7 @@ def make_worker(context: Context, client: Client, task_queue: str) -> Worker:
             IncidentWorkflow,
             LeaseWorkflow,
             PreviewWorkflow,
+            ScheduledWorkflow,
             *context.kinds.playbooks.values(),
         ],
         activities=[
@@ -90,6 +97,7 @@ def make_worker(context: Context, client: Client, task_queue: str) -> Worker:
             reporting.finish,
             reporting.stand,
             previewing.preview,
+            occasions.open_scheduled,
             paging.page,
         ],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
@@ -124,7 +132,8 @@ async def run_worker(settings: Settings) -> None:
     try:
         if await _until(stop, "temporal", lambda: until_there(lazy, 5)):
             client = await connect(settings.temporal, ring)
-            async with make_worker(context, client, settings.temporal.task_queue):
+            planned = settings.planned
+            async with make_worker(context, client, settings.temporal.task_queue, planned):
                 log.info("worker_ready", worker=context.worker, queue=settings.temporal.task_queue)
                 await stop.wait()
     finally:

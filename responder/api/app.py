@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from responder.api import approvals, codec, incidents, messages, plans, watching, webhooks
+from responder.api import keys as managed_keys
 from responder.api.parts import Parts
 from responder.api.route import Endpoint, Problem
 from responder.approval.service import Approvals
-from responder.catalogue import load_kinds
+from responder.catalogue import load_kinds, load_secrets
+from responder.crypto.jwks import PublishedKeys
 from responder.crypto.keyring import KeyRing, write_private
 from responder.crypto.signing import Signer
 from responder.errors import Refused
@@ -28,6 +30,7 @@ from responder.nudge import Nudger
 from responder.outbox import Outbox
 from responder.people import tokens
 from responder.reconcile import Reconciler
+from responder.schedules import bring_up_to_date as bring_schedules_up_to_date
 from responder.settings import Settings
 from responder.store import Store
 from responder.store.schema import bring_up_to_date
@@ -52,6 +55,7 @@ async def make_parts(settings: Settings) -> Parts:
     client = await connect(settings.temporal, payloads, lazy=True)
     link = Link(client, settings.temporal.task_queue)
     kinds = load_kinds(settings)
+    secret_store = load_secrets(settings)
     signer = Signer.at(keys.private, keys.public)
     return Parts(
         settings=settings,
@@ -72,6 +76,11 @@ async def make_parts(settings: Settings) -> Parts:
             retention=settings.temporal.address is None,
         ),
         metrics=Metrics(),
+        secrets=secret_store,
+        published=PublishedKeys(
+            secret_store,
+            [(k.name, k.retention_period) for k in settings.key_rotation.keys if k.type == "rsa"],
+        ),
         codec_path=os.environ.get("RESPONDER_CODEC_PATH") or secrets.token_urlsafe(24),
     )
 
@@ -85,7 +94,7 @@ async def _local_token(settings: Settings, store: Store, name: str) -> None:
 
 ENDPOINTS: tuple[Endpoint, ...] = tuple(
     endpoint
-    for module in (webhooks, incidents, approvals, plans, messages, watching, codec)
+    for module in (webhooks, incidents, approvals, plans, messages, managed_keys, watching, codec)
     for endpoint in module.routes.declared
 )
 
@@ -161,6 +170,9 @@ async def _reconcile(parts: Parts) -> None:
     while True:
         try:
             await prepare(parts.link.client, retention=parts.settings.temporal.address is None)
+            await bring_schedules_up_to_date(
+                parts.link.client, parts.settings.temporal.task_queue, parts.settings.planned
+            )
             break
         except Exception as error:  # noqa: BLE001 - an older Temporal, or it went away again
             log.warning("temporal_not_prepared", error=str(error)[:300])

@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from responder.approval.service import Approvals
+from responder.crypto.jwks import PublishedKeys
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
 from responder.intake.drain import Drain
 from responder.people.person import Directory
 from responder.policy.judge import Policy
 from responder.reconcile import Reconciler
+from responder.secrets.contract import SecretStore
 from responder.settings import Settings
 from responder.store import Store
 from responder.telemetry import Metrics
@@ -34,5 +36,7 @@ class Parts:
     drain: Drain
     reconciler: Reconciler
     metrics: Metrics
+    secrets: SecretStore
+    published: PublishedKeys
     codec_path: str
     ready: dict[str, Any] = field(default_factory=dict)

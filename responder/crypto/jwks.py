@@ -5,6 +5,7 @@ A pending version is published before anything is signed with it, and a previous
 as its retention: verifiers that read the set now and then meet no signature that they cannot check.
 """
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from responder.secrets.contract import ACCEPTED, SecretStore, Version
 
 ALGORITHM = "RS256"
 MAX_AGE = timedelta(minutes=10)  # for which a verifier may keep a set: its Cache-Control
+_REFRESH = timedelta(seconds=10)
 
 
 def published(versions: Sequence[Version], retention: timedelta, now: datetime) -> list[Version]:
@@ -40,16 +42,36 @@ def signing_key(pem: bytes, secret: str) -> RSAPrivateKey:
     return key
 
 
-async def key_set(
-    store: SecretStore, secrets: Sequence[tuple[str, timedelta]], now: datetime
-) -> dict[str, JsonValue]:
-    """The set of every accepted version of *secrets*, given as names with their retention."""
-    keys: list[JsonValue] = []
-    for secret, retention in secrets:
-        for version in published(await store.versions(secret), retention, now):
-            pem = (await store.get(secret, version.id)).get_secret_value()
-            keys.append(_public(signing_key(pem, secret), version.id))
-    return {"keys": keys}
+class PublishedKeys:
+    """The set of every accepted version of some secrets; asked of the store at most every 10 seconds."""
+
+    def __init__(self, store: SecretStore, secrets: Sequence[tuple[str, timedelta]]) -> None:
+        self._store = store
+        self._secrets = secrets
+        self._public: dict[str, JsonValue] = {}
+        self._set: dict[str, JsonValue] | None = None
+        self._until: datetime | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def key_set(self, now: datetime) -> dict[str, JsonValue]:
+        """The set as it is at *now*. Anybody may ask for it, so it costs little."""
+        async with self._one_at_a_time:
+            if self._set is None or self._until is None or now >= self._until:
+                self._set = {
+                    "keys": [k for one in self._secrets for k in await self._of(*one, now)]
+                }
+                self._until = now + _REFRESH
+            return self._set
+
+    async def _of(self, secret: str, retention: timedelta, now: datetime) -> list[JsonValue]:
+        found = []
+        for version in published(await self._store.versions(secret), retention, now):
+            if version.id not in self._public:
+                pem = (await self._store.get(secret, version.id)).get_secret_value()
+                key = await asyncio.to_thread(signing_key, pem, secret)
+                self._public[version.id] = _public(key, version.id)
+            found.append(self._public[version.id])
+        return found
 
 
 def _public(key: RSAPrivateKey, version: str) -> dict[str, JsonValue]:

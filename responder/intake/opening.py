@@ -38,9 +38,19 @@ class Openings:
         self._policy = policy
 
     async def take(
-        self, tx: Transaction, delivery: Row, alert: Alert, now: datetime, kind: str
+        self,
+        tx: Transaction,
+        delivery: Row,
+        alert: Alert,
+        now: datetime,
+        kind: str,
+        assessment: Assessment | None = None,
     ) -> Taken:
-        """Write down *alert* and what follows from it; the caller appends the entries to the audit."""
+        """
+        Write down *alert* and what follows from it; the caller appends the entries to the audit.
+
+        What it means is triage's to say, or *assessment*'s where we opened it ourselves.
+        """
         key = f"{alert.source}:{alert.id}"
         row = {
             "id": key,
@@ -55,7 +65,7 @@ class Openings:
         if not await insert_new(tx, alerts, row):
             return Taken()
         await next_number(tx, "alerts")
-        assessment = assess(alert, self._triage, kind)
+        assessment = assessment or assess(alert, self._triage, kind)
         if assessment.dismissed is not None:
             await _mark(tx, key, "dismissed", None, assessment.dismissed)
             entry = Entry(

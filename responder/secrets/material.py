@@ -7,8 +7,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretBytes
 
+from responder.rotation import SIZES
+
 Kind = Literal["rsa", "aes"]
-SIZES: dict[str, tuple[int, ...]] = {"rsa": (2048, 3072, 4096), "aes": (128, 192, 256)}
 _EXPONENT = 65537  # NIST SP 800-56B rev. 2, section 6.2: an odd exponent above 2**16
 
 

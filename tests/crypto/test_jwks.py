@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import SecretBytes
 
-from responder.crypto.jwks import key_set, signing_key
+from responder.crypto.jwks import PublishedKeys, signing_key
 from responder.crypto.keyring import KeyRing
 from responder.errors import StateError
 from responder.secrets.contract import version_for
@@ -47,7 +47,7 @@ async def test_no_signature_is_ever_unknown_during_a_rotation(tmp_path: Path) ->
     store = SealedSecrets(tmp_path, lambda: ring, now=lambda: now)
 
     async def published() -> dict[str, Any]:
-        return await key_set(store, [(KEY, RETENTION)], now)
+        return await PublishedKeys(store, [(KEY, RETENTION)]).key_set(now)
 
     async def sign() -> bytes:
         pem = (await store.get(KEY)).get_secret_value()
@@ -75,7 +75,18 @@ async def test_a_revoked_version_is_no_longer_published(tmp_path: Path) -> None:
     await store.put(KEY, V1, make("rsa", 2048))
     await store.promote(KEY, V1)
     await store.revoke(KEY, V1)
-    assert await key_set(store, [(KEY, RETENTION)], datetime.now(UTC)) == {"keys": []}
+    assert await PublishedKeys(store, [(KEY, RETENTION)]).key_set(datetime.now(UTC)) == {"keys": []}
+
+
+async def test_the_store_is_asked_at_most_every_ten_seconds(tmp_path: Path) -> None:
+    ring = KeyRing.fresh()
+    store = SealedSecrets(tmp_path, lambda: ring)
+    published = PublishedKeys(store, [(KEY, RETENTION)])
+    assert await published.key_set(START) == {"keys": []}
+    await store.put(KEY, V1, make("rsa", 2048))
+    assert await published.key_set(START + timedelta(seconds=9)) == {"keys": []}
+    found: Any = await published.key_set(START + timedelta(seconds=10))
+    assert [key["kid"] for key in found["keys"]] == [V1]
 
 
 @pytest.mark.parametrize("kind", ["rsa", "aes"])

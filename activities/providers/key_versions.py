@@ -1,0 +1,50 @@
+"""
+One version of a key in the secret store.
+
+New material is made here and given to the store; nothing else ever sees it. What is recorded is the
+version's id and when it was made: no value, no digest of one.
+"""
+
+from datetime import UTC, datetime
+
+from pydantic import JsonValue
+
+from responder.contract import Found
+from responder.rotation import ManagedKey
+from responder.secrets.contract import SecretStore, Stage
+from responder.secrets.material import make
+
+
+class VersionOfKey:
+    """The stage of one version of one key."""
+
+    expires_by_itself = False
+
+    def __init__(self, store: SecretStore, key: ManagedKey, version: str) -> None:
+        self._store = store
+        self._key = key
+        self._version = version
+        self.name = f"key/{key.name}/{version}"
+
+    async def read(self) -> Found[Stage]:
+        for one in await self._store.versions(self._key.name):
+            if one.id == self._version:
+                made = one.made.astimezone(UTC).isoformat()
+                return Found(state=one.stage, record={"version": one.id, "made": made})
+        return Found(state=Stage.ABSENT)
+
+    async def write(
+        self, state: Stage, *, key: str, until: datetime | None, tag: str, record: JsonValue = None
+    ) -> None:
+        name, version = self._key.name, self._version
+        match state:
+            case Stage.PENDING:
+                await self._store.put(name, version, make(self._key.type, self._key.size))
+            case Stage.CURRENT:
+                await self._store.promote(name, version)
+            case Stage.REVOKED:
+                await self._store.revoke(name, version)
+            case Stage.DESTROYED:
+                await self._store.destroy(name, version, retention=self._key.retention_period)
+            case Stage.ABSENT | Stage.PREVIOUS:
+                raise RuntimeError(f"{self.name}: nothing here makes a version {state}")

@@ -1,0 +1,44 @@
+"""Which version of which managed key an action is about."""
+
+from collections.abc import Mapping
+
+from activities.keys import KeyFacts, KeyVersion
+from activities.providers.key_versions import VersionOfKey
+from activities.secret_stores import open_store
+from responder.contract import Resource
+from responder.errors import Refused
+from responder.rotation import Rotation
+from responder.secrets.contract import Stage
+
+
+class ManagedKeyRing:
+    """The resources of the actions on key versions, and the answer to `ManagedKeys`."""
+
+    def __init__(self, rotation: Rotation) -> None:
+        self._rotation = rotation
+        self._store = open_store(rotation)
+
+    def resolve(self, action: KeyVersion) -> Mapping[str, Resource[Stage]]:
+        """The version in the store. Raises `Refused` for a key that is not managed."""
+        key = self._rotation.key(action.key)
+        if key is None:
+            known = ", ".join(one.name for one in self._rotation.plan.keys) or "none"
+            raise Refused(
+                f"{action}: expected one of key_rotation.keys ({known}), found {action.key}; nothing was "
+                "changed"
+            )
+        return {self._rotation.secrets.kind: VersionOfKey(self._store, key, action.version)}
+
+    async def among(self, names: tuple[str, ...]) -> list[KeyFacts]:
+        """The managed keys among *names*, in the settings' order."""
+        return [
+            KeyFacts(
+                name=key.name,
+                type=key.type,
+                retention=key.retention_period,
+                distribute=self._rotation.plan.distribute,
+                versions=await self._store.versions(key.name),
+            )
+            for key in self._rotation.plan.keys
+            if key.name in names
+        ]
