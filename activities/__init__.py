@@ -1,5 +1,6 @@
 """What can be done, and to what."""
 
+from activities.accounts import DisableAccount, RevokeSessions
 from activities.block import Block
 from activities.connections import Connections
 from activities.isolate import Isolate
@@ -13,7 +14,8 @@ from activities.keys import (
 from activities.restrict import Restrict
 from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
 
-ACTIONS = (Block, Isolate, Restrict, RemoveSshKey, AddSshKey, RevokeSshKey,
+ACTIONS = (
+    Block, Isolate, Restrict, DisableAccount, RevokeSessions, RemoveSshKey, AddSshKey, RevokeSshKey,
     AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion,
 )  # fmt: skip
 LOOKUPS = (Connections, ManagedKeys)

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.aws import Clouds
+from activities.accounts import DisableAccount, RevokeSessions
 from activities.block import Block
 from activities.connections import Connection, Connections
 from activities.isolate import Isolate
 from activities.keys import KeyVersion, ManagedKeys
+from activities.resolving.accounts import Accounts
 from activities.resolving.blocking import Blocking
 from activities.resolving.isolating import Isolating
 from activities.resolving.restricting import Restricting
@@ -32,6 +34,7 @@ class Wiring:
         self._blocking = Blocking(inventory, store, self._shells, self._clouds)
         self._isolating = Isolating(inventory, self._shells)
         self._restricting = Restricting(inventory, self._shells)
+        self._accounts = Accounts(inventory, self._shells)
         self._ssh_keys = SshKeys(inventory, self._shells)
         self._keys = ManagedKeyRing(inventory.rotation)
 
@@ -44,6 +47,10 @@ class Wiring:
                 return self._isolating.isolate(host)
             case Restrict(network=network):
                 return self._restricting.restrict(network)
+            case DisableAccount(account=account):
+                return self._accounts.account(account)
+            case RevokeSessions(account=account, before=before):
+                return self._accounts.sessions(account, before)
             case RemoveSshKey() | AddSshKey() | RevokeSshKey():
                 return self._ssh_keys.resolve(action)
             case KeyVersion():
@@ -65,6 +72,7 @@ class Wiring:
 
     async def close(self) -> None:
         """Let go of kept connections."""
+        await self._accounts.close()
         await self._shells.close()
         await self._clouds.close()
 

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from responder.access import Access
 from responder.rotation import Rotation
 from responder.cloud import Cloud, Instance, SnapshotVault, unnamed
+from responder.identities import HostIdentities, Identities
 from responder.incident import Frozen, Name, Network
 from responder.mesh import NebulaNode
 from responder.points import FeedPoint, Point
@@ -99,6 +100,9 @@ class Inventory(Frozen):
     isolation: Isolation = Field(
         default=Isolation(), description="What an isolated host may still talk to."
     )
+    identity_providers: tuple[Identities, ...] = Field(
+        default=(), description="Where accounts live: every provider that has one, each alone."
+    )
     rotation: Rotation = Field(
         default=Rotation(),
         exclude=True,
@@ -121,6 +125,20 @@ class Inventory(Frozen):
         asked += [(p.name, getattr(p, "cloud", "")) for p in self.points]
         asked += [("snapshots", self.snapshots.cloud)] if self.snapshots else []
         if found := unnamed(self.clouds, asked):
+            raise ValueError("; ".join(found))
+        return self
+
+    @model_validator(mode="after")
+    def _accounts_live_somewhere(self) -> "Inventory":
+        names = [place.name for place in self.identity_providers]
+        twice = sorted(name for name in {*names} if names.count(name) > 1)
+        found = [f"two identity providers are named {name}" for name in twice]
+        found += [
+            f"identity provider {place.name} is a host, and is not in the inventory"
+            for place in self.identity_providers
+            if isinstance(place, HostIdentities) and self.host(place.name) is None
+        ]
+        if found:
             raise ValueError("; ".join(found))
         return self
 

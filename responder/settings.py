@@ -34,6 +34,7 @@ from responder.rotation import KeyRotation, Rotation, Schedule, SecretFiles, Sec
 from responder.errors import ConfigurationError
 from responder.incident import Frozen, Priority
 from responder.inventory import Inventory
+from responder.own_accounts import EMERGENCY, own_accounts
 from responder.notify.settings import Mail, Notify
 from responder.people.person import Directory, Person, Role
 from responder.policy.availability import Availability
@@ -140,6 +141,12 @@ class Settings(BaseSettings):
     shared: tuple[Shared, ...] = Field(
         default=(),
         description="Networks that the attacker shares with others: a block is shortened or asked for.",
+    )
+    protected_accounts: tuple[str, ...] = Field(
+        default=EMERGENCY,
+        description="Accounts that are never disabled or signed out, as shell patterns; one without a "
+        "domain is meant in every domain. What the runner signs in with, and whoever may approve, are "
+        "protected without being named.",
     )
     protect_internal: bool = Field(
         default=True, description="Never block RFC 1918, RFC 6598 and RFC 4193 networks at an edge."
@@ -290,6 +297,9 @@ class Settings(BaseSettings):
             shared=self.shared,
             budgets=self.budgets,
             assets=tuple(host.asset for host in self.inventory.hosts),
+            protected_accounts=own_accounts(
+                self.inventory, self.directory(), self.protected_accounts
+            ),
             availability=self.availability,
             standing=self.key_rotation.standing,
         )

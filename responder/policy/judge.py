@@ -8,6 +8,7 @@ from pydantic import Field
 
 from responder.digest import digest_of, material
 from responder.incident import Frozen, Indicators, Network, Priority
+from responder.policy.accounts import CLOSING, ProtectedAccounts, protected_account
 from responder.policy.availability import Asset, Availability, loss
 from responder.policy.networks import INTERNAL, Protected, overlap, protection
 from responder.policy.shared import Shared, objections
@@ -23,7 +24,13 @@ class Policy(Frozen):
     protected: tuple[Protected, ...] = (INTERNAL,)
     shared: tuple[Shared, ...] = ()
     budgets: dict[str, int] = Field(
-        default={"Block": 100, "Isolate": 5},
+        default={
+            "Block": 100,
+            "Isolate": 5,
+            "Restrict": 100,
+            "DisableAccount": 5,
+            "RevokeSessions": 5,
+        },
         description="How many changes of an action may begin in one hour, over all incidents.",
     )
     approve_within: dict[Priority, timedelta] = Field(
@@ -41,6 +48,8 @@ class Policy(Frozen):
     )
     largest_batch: int = Field(default=200, description="Actions that one `do` may hold.")
     assets: tuple[Asset, ...] = ()
+    protected_accounts: tuple[ProtectedAccounts, ...] = ()
+    closing: tuple[str, ...] = CLOSING
     availability: Availability = Availability()
     standing: dict[str, tuple[str, ...]] = Field(
         default={},
@@ -151,6 +160,9 @@ def _never(policy: Policy, case: Case, spent: Mapping[str, int]) -> str:
             return f"{host} is not in the inventory"
         # Reading is no harm: evidence is taken from a firewall like from any other host.
         if case.tier is not Tier.T0 and (why := _carries(known[host], policy.protected)):
+            return why
+    for account in case.touches.accounts if case.kind in policy.closing else ():
+        if why := protected_account(account, policy.protected_accounts):
             return why
     budget = policy.budgets.get(case.kind)
     if budget is not None and spent.get(case.kind, 0) >= budget:
