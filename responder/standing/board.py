@@ -11,30 +11,33 @@ def board(facts: Facts, status: str) -> str:
     """State, clocks, plans, leases and the next step of one incident."""
     incident = facts.incident
     seen = Indicators.model_validate(incident["indicators"])
-    about = ", ".join([*map(str, seen.networks), *seen.hosts, *seen.accounts]) or "nothing named"
+    networks = [str(n).removesuffix("/32").removesuffix("/128") for n in seen.networks]
+    about = ", ".join([*networks, *seen.hosts, *seen.accounts]) or "nothing named"
     lines = [
         f"# {incident['priority']} · {incident['id']} · {_plain(incident['title'])}",
         "",
         f"**{status}** · owner {incident['owner'] or '*nobody yet*'} · about {_plain(about)}",
         "",
-        "| clock | due (UTC) | state |",
-        "|---|---|---|",
+        "**Clocks**",
+        "",
+        *(
+            f"- {row['clock']} by {row['due']:%Y-%m-%d %H:%M:%S} UTC · {_clock(row, facts.at)}"
+            for row in facts.clocks
+        ),
     ]
-    lines += [
-        f"| {row['clock']} | {row['due']:%Y-%m-%d %H:%M:%S} | {_clock(row, facts.at)} |"
-        for row in facts.clocks
-    ]
+    # Lists, not tables: the UI draws a table's columns without a gap between them.
     if facts.steps:
-        lines += ["", "| plan | tier | state |", "|---|---|---|"]
+        lines += ["", "**Plans**", ""]
     for row in facts.steps:
         plan = row["plan"]
         what = "; ".join(change["summary"] for change in plan["changes"])
-        lines.append(f"| {_plain(what)} | {plan['tier']} | {row['state']} {_plain(row['said'])} |")
+        said = f" · {_plain(row['said'])}" if row["said"] else ""
+        lines.append(f"- {plan['tier']} · {_plain(what)} · **{row['state']}**{said}")
     if facts.holds:
-        lines += ["", "| lease | until (UTC) | state |", "|---|---|---|"]
+        lines += ["", "**Leases**", ""]
     for row in facts.holds:
-        until = f"{row['until']:%Y-%m-%d %H:%M:%S}" if row["until"] else "ended by a person"
-        lines.append(f"| {_plain(row['resource'])} | {until} | {_plain(_lease(facts, row))} |")
+        until = f"until {row['until']:%Y-%m-%d %H:%M:%S} UTC" if row["until"] else "until ended"
+        lines.append(f"- {_plain(row['resource'])} · {until} · {_plain(_lease(facts, row))}")
     following = [f"`responder approvals show {ask['id']}`" for ask in facts.open_asks]
     if incident["acknowledged"] is None:
         following.append(f"`responder incidents ack {incident['id']}`")
@@ -57,16 +60,16 @@ def _clock(row: Row, now: datetime) -> str:
 
 def _lease(facts: Facts, row: Row) -> str:
     if facts.lives(row):
-        return f"{row['outcome']} {row['said']}"
+        return f"{row['outcome']} {row['said']}".rstrip()
     ended, by = (row["ended"], row["ended_by"]) if row["ended"] else (row["until"], "time")
     said = f"ended by {by}" + (f" at {ended:%Y-%m-%d %H:%M:%S}" if ended else "")
     if row["resource_state"] == "lifting" or not row["ended"]:
-        return f"{said}; being undone {row['said']}"
+        return f"{said}; being undone {row['said']}".rstrip()
     return said
 
 
 def _plain(text: str) -> str:
-    """Alert text as text: a table's pipes, line breaks and Markdown or HTML marks lose their meaning."""
+    """Alert text as text: line breaks and Markdown or HTML marks lose their meaning."""
     for mark in "\\`*_[]<>#":
         text = text.replace(mark, f"\\{mark}")
     return text.replace("|", "¦").replace("\r", " ").replace("\n", " ")

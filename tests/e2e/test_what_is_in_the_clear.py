@@ -92,7 +92,7 @@ async def test_temporals_list_finds_an_incident_by_what_it_is(runner: Runner, la
     board = metadata["currentDetails"] if isinstance(metadata, dict) else metadata.current_details
     for words in (
         "**contained**",
-        "| acknowledge |",
+        "- acknowledge by ",
         "block/fra1/203.0.113.72",
         "responder incidents ack",
     ):

@@ -102,9 +102,9 @@ def test_the_board_says_which_holds_ended_when_and_by_whom() -> None:
     }
     holds = [held(**BY_ANA), held(**UNMARKED), held()]
     said = board(replace(facts(), incident=incident, holds=holds), "released").splitlines()
-    leases = [line.split(" | ")[-1] for line in said if line.startswith("| block/")]
+    leases = [line.split(" · ")[-1] for line in said if line.startswith("- block/")]
     assert leases == [
-        "ended by ana at 2026-11-21 14:00:00 |",
-        "ended by time at 2026-11-21 14:00:00; being undone  |",
-        "verified  |",
+        "ended by ana at 2026-11-21 14:00:00",
+        "ended by time at 2026-11-21 14:00:00; being undone",
+        "verified",
     ]
