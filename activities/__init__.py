@@ -3,6 +3,7 @@
 from activities.accounts import DisableAccount, RevokeSessions
 from activities.block import Block
 from activities.connections import Connections
+from activities.forensics import CollectEvidence
 from activities.isolate import Isolate
 from activities.keys import (
     AddKeyVersion,
@@ -17,5 +18,6 @@ from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
 ACTIONS = (
     Block, Isolate, Restrict, DisableAccount, RevokeSessions, RemoveSshKey, AddSshKey, RevokeSshKey,
     AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion,
+    CollectEvidence,
 )  # fmt: skip
 LOOKUPS = (Connections, ManagedKeys)

@@ -115,6 +115,13 @@ class Aws:
         found: list[Answer] = answer.get(key, [])
         return found
 
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no types of its own
+        """A client for work that streams. It blocks, as making it does: for threads."""
+        try:
+            return self._client(service, self.cloud.region, _ATTEMPTS)
+        except Exception as error:  # whatever it was, nothing is known
+            raise Unreachable(f"{self._where}: {service}: {error}") from error
+
     async def identity(self) -> str:
         """The account that the credentials are of."""
         answer = await self.call("sts", "get_caller_identity")

@@ -7,10 +7,12 @@ from activities.aws import Clouds
 from activities.accounts import DisableAccount, RevokeSessions
 from activities.block import Block
 from activities.connections import Connection, Connections
+from activities.forensics import CollectEvidence
 from activities.isolate import Isolate
 from activities.keys import KeyVersion, ManagedKeys
 from activities.resolving.accounts import Accounts
 from activities.resolving.blocking import Blocking
+from activities.resolving.collecting import Collecting
 from activities.resolving.isolating import Isolating
 from activities.resolving.restricting import Restricting
 from activities.restrict import Restrict
@@ -33,6 +35,7 @@ class Wiring:
         self._clouds = Clouds(inventory.clouds)
         self._blocking = Blocking(inventory, store, self._shells, self._clouds)
         self._isolating = Isolating(inventory, self._shells)
+        self._collecting = Collecting(inventory, self._shells, self._clouds)
         self._restricting = Restricting(inventory, self._shells)
         self._accounts = Accounts(inventory, self._shells)
         self._ssh_keys = SshKeys(inventory, self._shells)
@@ -45,6 +48,8 @@ class Wiring:
                 return self._blocking.block(network)
             case Isolate(host=host):
                 return self._isolating.isolate(host)
+            case CollectEvidence():
+                return self._collecting.collect(action)
             case Restrict(network=network):
                 return self._restricting.restrict(network)
             case DisableAccount(account=account):

@@ -47,7 +47,7 @@ def load_kinds(settings: Settings) -> Kinds:
 
 def load_provision(settings: Settings, store: Store) -> Provision:
     """What finds the providers of an action."""
-    inventory = settings.inventory.model_copy(update={"rotation": settings.rotation})
+    inventory = settings.inventory.model_copy(update={"rotation": settings.rotation, "vaulted": settings.vaulted})
     return cast("Provision", load(settings.wiring)(inventory, store))
 
 

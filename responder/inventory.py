@@ -8,6 +8,7 @@ from responder.access import Access
 from responder.rotation import Rotation
 from responder.cloud import Cloud, Instance, SnapshotVault, unnamed
 from responder.identities import HostIdentities, Identities
+from responder.evidence.settings import Vaulted
 from responder.incident import Frozen, Name, Network
 from responder.mesh import NebulaNode
 from responder.points import FeedPoint, Point
@@ -107,6 +108,9 @@ class Inventory(Frozen):
         default=Rotation(),
         exclude=True,
         description="Not set here: `key_rotation` and `secrets` fill it.",
+    )
+    vaulted: Vaulted = Field(
+        default=Vaulted(), exclude=True, description="Not set here: `evidence` fills it."
     )
     segments: tuple[Segment, ...] = Field(
         default=(), description="Segments of the network, and which may talk to which."

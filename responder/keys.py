@@ -10,8 +10,8 @@ class Keys:
     """
     The files of `<state>/keys`.
 
-    `payloads.json` (Temporal's payloads), `secrets.json` (seals the files of the secret store) and
-    `approvals.pub` are for `serve` and `worker`;
+    `payloads.json` (Temporal's payloads), `secrets.json` (seals the files of the secret store),
+    `evidence.json` (seals evidence) and `approvals.pub` are for `serve` and `worker`;
     `approvals.key` (signs decisions) and `store.json` (seals deliveries and second factors) are
     for `serve` alone: a worker that is taken over can neither approve nor read a factor's secret.
     """
@@ -21,6 +21,7 @@ class Keys:
         self.payloads = self.folder / "payloads.json"
         self.store = self.folder / "store.json"
         self.secrets = self.folder / "secrets.json"
+        self.evidence = self.folder / "evidence.json"
         self.private = self.folder / "approvals.key"
         self.public = self.folder / "approvals.pub"
 
@@ -30,4 +31,5 @@ class Keys:
         KeyRing.at(self.payloads)
         KeyRing.at(self.store)
         KeyRing.at(self.secrets)
+        KeyRing.at(self.evidence)
         Signer.at(self.private, self.public)

@@ -32,6 +32,7 @@ from pydantic_settings import (
 
 from responder.rotation import KeyRotation, Rotation, Schedule, SecretFiles, Secrets, planned
 from responder.errors import ConfigurationError
+from responder.evidence.settings import Evidence, Vaulted
 from responder.incident import Frozen, Priority
 from responder.inventory import Inventory
 from responder.own_accounts import EMERGENCY, own_accounts
@@ -175,6 +176,9 @@ class Settings(BaseSettings):
         default=Notify(), description="How people are reached; none: messages go to the log only."
     )
     log: Log = Log()
+    evidence: Evidence = Field(
+        default=Evidence(), description="Where evidence is kept, and what is looked at."
+    )
     key_rotation: KeyRotation = Field(
         default=KeyRotation(), description="Which keys are rotated by plan, and when."
     )
@@ -248,6 +252,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=file())
+
+    @property
+    def vaulted(self) -> Vaulted:
+        """Where evidence is kept, with what the state folder adds."""
+        return Vaulted.within(self.evidence, self.state)
 
     @property
     def rotation(self) -> Rotation:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from activities.collecting.collectors import Collector, Scope, collectors, deleted, memory, recover
+from activities.collecting.collectors import Collector, collectors, deleted, memory, recover
 from activities.collecting.looking import look_at_clock, look_at_tools
 from activities.collecting.receiving import receive
 from activities.collecting.steps import LEFT_OUT, NOT_OVER_SSH, STEPS, Profile
@@ -19,6 +19,7 @@ from activities.streams import Failed, Limits, Silent, Streams, Transfer
 from responder.errors import StateError, Unreachable
 from responder.evidence.custody import GENESIS, Broken, Chain, Entry, Touch
 from responder.evidence.model import Artefact, Clock, Manifest, Missing, Tool
+from responder.evidence.settings import Scope
 from responder.evidence.vault import AlreadyThere, Kind, Place, Vault
 from responder.evidence.verify import manifest_place
 from responder.evidence.volatility import Begun, Order, Waiver

@@ -5,9 +5,8 @@ Nothing is installed, written or switched on there.
 """
 
 from collections.abc import Sequence
-from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from activities.collecting.scripts import (
     BODY,
@@ -20,34 +19,8 @@ from activities.collecting.scripts import (
     TAR,
 )
 from activities.collecting.steps import LEFT_OUT, Profile, StepName
+from responder.evidence.settings import MIB, Scope
 from responder.incident import Frozen
-
-MIB = 1 << 20
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00\n]{0,1000}$")]
-
-
-class Scope(Frozen):
-    """Where a collection looks: folders and limits, from the settings."""
-
-    roots: tuple[AbsolutePath, ...] = Field(
-        default=("/",),
-        min_length=1,
-        description="Whose files' times are listed; mounts are not entered.",
-    )
-    temporary: tuple[AbsolutePath, ...] = Field(
-        default=("/tmp", "/dev/shm", "/run"),  # noqa: S108 - where a suspect keeps things, not we
-        description="Temporary file systems: lost at a restart, and in no snapshot of a disk.",
-    )
-    logs: tuple[AbsolutePath, ...] = Field(default=("/var/log",), description="Where logs are.")
-    largest_artefact: int = Field(
-        default=1024 * MIB, gt=0, description="Bytes that one artefact may have; the rest is left."
-    )
-    largest_memory: int = Field(
-        default=256 * MIB, gt=0, description="Bytes of one process's memory that are read."
-    )
-    most_processes: int = Field(
-        default=16, ge=0, description="Processes without an executable whose memory is read."
-    )
 
 
 class Collector(Frozen):

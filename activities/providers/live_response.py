@@ -6,12 +6,12 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from activities.collecting.acquiring import Acquisition, Asked
-from activities.collecting.collectors import Scope
 from activities.forensics import Acquired, CollectEvidence
 from activities.shell import Shell
 from activities.streams import Streams
 from responder.contract import Found
 from responder.errors import Refused, StateError, Unreachable
+from responder.evidence.settings import Scope
 from responder.evidence.vault import NotThere, Vault
 from responder.evidence.verify import manifest_of, manifest_place
 

@@ -10,6 +10,7 @@ from responder.cli import (
     config,
     demo,
     doctor,
+    evidence,
     incidents,
     intake,
     keys,
@@ -41,6 +42,7 @@ for noun, module in (
     ("sources", sources),
     ("intake", intake),
     ("audit", audit),
+    ("evidence", evidence),
     ("config", config),
     ("keys", keys),
 ):

@@ -14,6 +14,7 @@ class Ring(StrEnum):
 
     PAYLOADS = "payloads"
     STORE = "store"
+    EVIDENCE = "evidence"
 
 
 @app.command()

@@ -57,6 +57,11 @@ class Place(Frozen):
         fixed = (_written(part) for part in (self.case, self.host, self.collection))
         return "/".join((*fixed, self.kind.value, name))
 
+    @staticmethod
+    def folder_of(case: str) -> str:
+        """What the paths of everything in a case begin with."""
+        return f"{_written(case)}/"
+
     @classmethod
     def at(cls, path: str) -> "Place":
         """The place that *path* names. Raises `ValueError` for a path that no place has."""

@@ -121,6 +121,7 @@ class _Collection:
         self._size += found.size
         wanted = {
             "size": (artefact.size, found.size),
+            "version": (artefact.version, found.version),
             "SHA-256 at the source": (artefact.source_sha256, found.sha256),
             "SHA-256 in the vault": (artefact.vault_sha256, found.sha256),
             "SHA-256 as kept": (artefact.kept_sha256, found.kept_sha256),

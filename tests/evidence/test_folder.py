@@ -18,7 +18,7 @@ from responder.errors import StateError
 from responder.evidence.custody import GENESIS, Broken, Chain, Entry, Touch
 from responder.evidence.folder import FolderVault
 from responder.evidence.model import Artefact, Clock, Manifest
-from responder.evidence.vault import AlreadyThere, Kind, NotThere, Place
+from responder.evidence.vault import AlreadyThere, Kind, NotThere, Place, Vault
 from responder.evidence.verify import manifest_place, verify
 
 RING = KeyRing.fresh()
@@ -37,7 +37,7 @@ def entry(touch: Touch, subject: str, artefact: Artefact | None = None) -> Entry
     )  # fmt: skip
 
 
-def fill(vault: FolderVault, contents: dict[str, bytes]) -> None:
+def fill(vault: Vault, contents: dict[str, bytes]) -> None:
     """A complete collection of these artefacts."""
     chain = Chain(vault, **OF)
     chain.append(entry(Touch.BEGAN, "web"))

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from activities.collecting.collectors import Scope
 from activities.forensics import CollectEvidence
 from activities.providers.live_response import LiveResponse
 from activities.ssh import SSHShell
 from activities.streams import open_streams
 from responder.crypto.keyring import KeyRing
 from responder.evidence.folder import FolderVault
+from responder.evidence.settings import Scope
 from responder.evidence.vault import Vault
 from tests.lab.network import Lab
 

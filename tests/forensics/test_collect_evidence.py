@@ -7,11 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from activities.collecting import scripts
-from activities.collecting.collectors import Scope, collectors, deleted, memory, recover
+from activities.collecting.collectors import collectors, deleted, memory, recover
 from activities.collecting.scripts import TOOLS
 from activities.collecting.steps import LEFT_OUT, NOT_OVER_SSH, STEPS, Profile
 from activities.forensics import Acquired, CollectEvidence
 from activities.streams import ENVELOPE
+from responder.evidence.settings import Scope
 from responder.evidence.volatility import Volatility
 from responder.incident import Indicators
 from tests.forensics.conftest import INCIDENT

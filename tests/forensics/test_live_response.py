@@ -206,6 +206,12 @@ async def test_a_limit_that_is_reached_is_in_the_manifest(collection: Make) -> N
     assert (body.size, body.limit) == (100, 100)
 
 
+def slowly(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        time.sleep(0.05)
+        yield chunk
+
+
 class Interrupted(BaseException):
     """The worker dies here."""
 
@@ -321,7 +327,7 @@ async def test_a_cancelled_collection_ends_what_runs_on_the_host(
         def put(self, place: Place, chunks: Iterable[bytes]) -> Stored:
             if place.name == "processes/status":
                 begun.set()
-                chunks = (chunk for chunk in chunks if not time.sleep(0.05))
+                chunks = slowly(chunks)
             return super().put(place, chunks)
 
     into = Slow(vault._root, vault._ring)

@@ -1,0 +1,50 @@
+"""How evidence of a host is taken: over its shell, into the vault that the settings name."""
+
+from collections.abc import Mapping
+
+from activities.aws import Clouds
+from activities.forensics import Acquired, CollectEvidence
+from activities.providers.live_response import LiveResponse
+from activities.providers.vault_s3 import S3Vault
+from activities.shells import Shells
+from activities.streams import open_streams
+from responder.contract import Resource
+from responder.crypto.keyring import KeyRing
+from responder.evidence.folder import FolderVault
+from responder.evidence.settings import InS3, Vaulted
+from responder.evidence.vault import Vault
+from responder.inventory import Inventory
+
+
+class Collecting:
+    """The resources of `CollectEvidence`."""
+
+    def __init__(self, inventory: Inventory, shells: Shells, clouds: Clouds) -> None:
+        self._inventory = inventory
+        self._shells = shells
+        self._clouds = clouds
+
+    def collect(self, action: CollectEvidence) -> Mapping[str, Resource[Acquired]]:
+        """The host's shell, if it has one; a host that cannot be reached has no point."""
+        host = self._inventory.host(action.host)
+        if host is None or host.access is None:
+            return {}
+        shell = self._shells.open(host.access)
+        vaulted = self._inventory.vaulted
+        return {
+            host.name: LiveResponse(
+                open_vault(vaulted, self._clouds),
+                shell,
+                open_streams(host.access, shell),
+                action.model_copy(update={"host": host.name}),
+                scope=vaulted.evidence.scope,
+            )
+        }
+
+
+def open_vault(vaulted: Vaulted, clouds: Clouds) -> Vault:
+    """The vault that the settings name."""
+    settings = vaulted.evidence.vault
+    if isinstance(settings, InS3):
+        return S3Vault(settings, lambda: clouds.open(settings.cloud).client("s3"))
+    return FolderVault(vaulted.folder, lambda: KeyRing.load(vaulted.ring))
