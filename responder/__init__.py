@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from responder.errors import Drifted as Drifted
     from responder.errors import Refused as Refused
     from responder.errors import Unreachable as Unreachable
+    from responder.errors import Unverified as Unverified
     from responder.incident import Alert as Alert
     from responder.incident import Incident as Incident
     from responder.incident import Indicators as Indicators
@@ -45,6 +46,7 @@ _HOMES = {
     "Resource": "contract",
     "Severity": "incident",
     "Unreachable": "errors",
+    "Unverified": "errors",
 }
 
 

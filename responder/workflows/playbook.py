@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
@@ -12,6 +12,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 from responder.contract import Action, Lookup, Request
+from responder.errors import Unverified
 from responder.incident import Incident, Priority
 from responder.plan import Receipt
 from responder.workflows.perform import (
@@ -24,6 +25,7 @@ from responder.workflows.perform import (
     perform,
     perform_here,
 )
+from responder.workflows.waves import surprise, waves
 from responder.workflows.wire import Announcement, Batch, Done, Ending, Inquiry, Nothing, Page
 
 Result = TypeVar("Result")
@@ -100,6 +102,28 @@ class Playbook:
                 if done.ask is None:
                     return list(done.receipts)
                 await self._decision(done, seen, summary)
+
+    async def do_in_waves(
+        self, *actions: Action[Any], sizes: Sequence[int] = (1, 5)
+    ) -> list[Receipt]:
+        """
+        Carry out *actions* one first, then some, then the rest; stop at the first surprise.
+
+        Each wave is a `do` of its own, asked for by itself: who approves the next one sees what came
+        of the last. Raises `Unverified` if a wave was not verified and others were to follow, naming
+        what was not begun; what was done stays held. The last wave's receipts are returned as `do`'s.
+        """
+        done: list[Receipt] = []
+        for wave in waves(actions, sizes):
+            receipts = await self.do(*wave)
+            done += receipts
+            left = actions[len(done) :]
+            if left and (said := surprise(receipts)):
+                raise Unverified(
+                    f"{said}; stopped after {len(done)} of {len(actions)}, not begun: "
+                    f"{', '.join(map(str, left))}"
+                )
+        return done
 
     async def announce(
         self, subject: str, body: str = "", *, to: str = "security", loud: bool = False
