@@ -19,7 +19,7 @@ _TRIES = 5
 _TRIES_WITHIN = timedelta(minutes=5)
 
 
-def _purpose(principal: str) -> str:
+def purpose(principal: str) -> str:
     return f"totp/{principal}"
 
 
@@ -29,7 +29,7 @@ async def enrol(tx: Transaction, ring: KeyRing, principal: str) -> str:
     await tx.execute(
         delete(factors).where(factors.c.principal == principal, factors.c.kind == KIND)
     )
-    sealed = ring.seal_whole(secret.encode(), purpose=_purpose(principal))
+    sealed = ring.seal_whole(secret.encode(), purpose=purpose(principal))
     await tx.execute(
         insert(factors).values(principal=principal, kind=KIND, secret=sealed, last_step=0, tries=[])
     )
@@ -65,7 +65,7 @@ async def check(store: Store, ring: KeyRing, principal: str, code: str) -> None:
         raise Refused(
             f"{principal}: {_TRIES} codes in five minutes were tried; wait, then try again"
         )
-    secret = ring.open_whole(row.secret, purpose=_purpose(principal)).decode()
+    secret = ring.open_whole(row.secret, purpose=purpose(principal)).decode()
     step = _matching_step(secret, code, now)
     if step is None:
         raise Refused(f"{principal}: that code does not match; codes change every {_STEP} seconds")

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -28,12 +28,15 @@ class UnknownKey(StateError):
 class KeyRing:
     """AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces and the key id as bound data."""
 
-    def __init__(self, keys: dict[str, bytes], active: str) -> None:
+    def __init__(
+        self, keys: dict[str, bytes], active: str, retired: dict[str, datetime] | None = None
+    ) -> None:
         if active not in keys:
             raise StateError(f"the key ring's active key {active!r} is not in it: {sorted(keys)}")
         self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
         self._keys = keys
         self.active = active
+        self.retired = {name: at for name, at in (retired or {}).items() if name in keys}
 
     @property
     def ids(self) -> list[str]:
@@ -46,10 +49,22 @@ class KeyRing:
         name, key = _fresh_key()
         return cls({name: key}, name)
 
-    def rotated(self) -> "KeyRing":
+    def rotated(self, now: datetime | None = None) -> "KeyRing":
         """This ring with one more key, which is active; everything sealed before still opens."""
         name, key = _fresh_key()
-        return KeyRing({**self._keys, name: key}, name)
+        at = now or datetime.now(UTC)
+        retired = {**dict.fromkeys(self._keys, at), **self.retired}
+        return KeyRing({**self._keys, name: key}, name, retired)
+
+    def past(self, retention: timedelta, now: datetime) -> list[str]:
+        """The ids of keys that ceased to be active *retention* ago or longer, sorted."""
+        old = [name for name, at in self.retired.items() if at + retention <= now]
+        return sorted(name for name in old if name != self.active)
+
+    def without(self, names: list[str]) -> "KeyRing":
+        """This ring without some keys: what is still sealed by them is lost."""
+        left = {name: key for name, key in self._keys.items() if name not in names}
+        return KeyRing(left, self.active, self.retired)
 
     @classmethod
     def load(cls, path: Path) -> "KeyRing":
@@ -57,14 +72,19 @@ class KeyRing:
         try:
             kept = json.loads(path.read_text())
             keys = {name: base64.b64decode(key) for name, key in kept["keys"].items()}
-            return cls(keys, kept["active"])
+            retired = {
+                name: datetime.fromisoformat(at) for name, at in kept.get("retired", {}).items()
+            }
+            return cls(keys, kept["active"], retired)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise StateError(f"the key ring {path} cannot be read: {error}") from error
 
     def save(self, path: Path) -> None:
         """Keep the ring at *path*, readable by this user only, replaced as a whole."""
         kept = {name: base64.b64encode(key).decode() for name, key in self._keys.items()}
-        write_private(path, json.dumps({"active": self.active, "keys": kept}, indent=1).encode())
+        retired = {name: at.isoformat() for name, at in self.retired.items()}
+        whole = {"active": self.active, "keys": kept, "retired": retired}
+        write_private(path, json.dumps(whole, indent=1).encode())
 
     @classmethod
     def at(cls, path: Path) -> "KeyRing":
@@ -103,6 +123,11 @@ class KeyRing:
             raise StateError(f"bytes kept for {purpose} do not begin with a key id")
         key = sealed[1 : 1 + length].decode("ascii", "replace")
         return self.open(key, sealed[1 + length :], purpose=purpose)
+
+
+def key_of(sealed: bytes) -> str:
+    """The id of the key that `seal_whole` sealed with."""
+    return sealed[1 : 1 + (sealed[0] if sealed else 0)].decode("ascii", "replace")
 
 
 def is_key_id(text: str) -> bool:

@@ -1,6 +1,7 @@
 import base64
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,22 @@ def test_a_private_file_is_replaced_as_a_whole_and_never_readable_by_others(tmp_
     assert path.read_bytes() == b"two"
     assert path.stat().st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path) == ["secret"]  # noqa: PTH208 - names are what is asked
+
+
+def test_a_ring_remembers_when_its_keys_were_retired_and_which_are_past_their_retention(
+    tmp_path: Path,
+) -> None:
+    march, april = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+    month = timedelta(days=30)
+    first = KeyRing.fresh()
+    ring = first.rotated(march).rotated(april)
+    ring.save(tmp_path / "ring.json")
+    ring = KeyRing.load(tmp_path / "ring.json")
+    assert ring.retired[first.active] == march
+    assert ring.past(month, march + month - timedelta(seconds=1)) == []
+    assert ring.past(month, april) == [first.active]
+    left = ring.without(ring.past(month, april))
+    assert first.active not in left.ids
+    assert ring.active not in ring.past(month, april + 100 * month)
+    with pytest.raises(StateError, match="is not in the key ring"):
+        left.open_whole(first.seal_whole(b"x", purpose="p"), purpose="p")

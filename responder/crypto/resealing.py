@@ -1,0 +1,63 @@
+"""
+Sealing anew what old keys of a ring sealed, so that these can be destroyed without losing anything.
+
+Deliveries are evidence and second factors are in use, however old they are: none of them may be lost
+because a key came to its end.
+"""
+
+from sqlalchemy import select, update
+
+from responder.approval import totp
+from responder.crypto.keyring import KeyRing, key_of
+from responder.intake.deliveries import PURPOSE
+from responder.store import Store
+from responder.store.tables import deliveries, factors
+
+_AT_ONCE = 200
+
+
+async def reseal(store: Store, ring: KeyRing) -> int:
+    """
+    Seal with the active key whatever another one sealed; returns how many rows that were.
+
+    Raises `StateError` for a row that does not open: then nothing may be destroyed.
+    """
+    return await _deliveries(store, ring) + await _factors(store, ring)
+
+
+async def _deliveries(store: Store, ring: KeyRing) -> int:
+    done, last = 0, -1
+    columns = (deliveries.c.id, deliveries.c.source, deliveries.c.delivery, deliveries.c.body)
+    while True:
+        query = select(*columns).where(deliveries.c.id > last).order_by(deliveries.c.id)
+        async with store.transaction() as tx:
+            rows = (await tx.execute(query.limit(_AT_ONCE))).all()
+            for row in rows:
+                if row.body and key_of(row.body) != ring.active:
+                    purpose = f"{PURPOSE}/{row.source}/{row.delivery}"
+                    clear = ring.open_whole(row.body, purpose=purpose)
+                    body = ring.seal_whole(clear, purpose=purpose)
+                    this = update(deliveries).where(deliveries.c.id == row.id)
+                    await tx.execute(this.values(body=body))
+                    done += 1
+        if not rows:
+            return done
+        last = rows[-1].id
+
+
+async def _factors(store: Store, ring: KeyRing) -> int:
+    done = 0
+    async with store.transaction() as tx:
+        rows = (await tx.execute(select(factors).with_for_update())).all()
+        for row in rows:
+            if key_of(row.secret) != ring.active:
+                purpose = totp.purpose(row.principal)
+                sealed = ring.seal_whole(
+                    ring.open_whole(row.secret, purpose=purpose), purpose=purpose
+                )
+                this = update(factors).where(
+                    factors.c.principal == row.principal, factors.c.secret == row.secret
+                )
+                await tx.execute(this.values(secret=sealed))
+                done += 1
+    return done
