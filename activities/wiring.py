@@ -34,7 +34,7 @@ class Wiring:
         self._shells = Shells()
         self._clouds = Clouds(inventory.clouds)
         self._blocking = Blocking(inventory, store, self._shells, self._clouds)
-        self._isolating = Isolating(inventory, self._shells)
+        self._isolating = Isolating(inventory, self._shells, self._clouds)
         self._collecting = Collecting(inventory, self._shells, self._clouds)
         self._restricting = Restricting(inventory, self._shells)
         self._accounts = Accounts(inventory, self._shells)
