@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from responder.api import approvals, codec, incidents, messages, plans, watching, webhooks
+from responder.api import approvals, codec, feeds, incidents, messages, plans, watching, webhooks
 from responder.api import keys as managed_keys
 from responder.api.parts import Parts
 from responder.api.route import Endpoint, Problem
@@ -94,7 +94,17 @@ async def _local_token(settings: Settings, store: Store, name: str) -> None:
 
 ENDPOINTS: tuple[Endpoint, ...] = tuple(
     endpoint
-    for module in (webhooks, incidents, approvals, plans, messages, managed_keys, watching, codec)
+    for module in (
+        webhooks,
+        incidents,
+        approvals,
+        plans,
+        messages,
+        managed_keys,
+        watching,
+        feeds,
+        codec,
+    )
     for endpoint in module.routes.declared
 )
 

@@ -1,18 +1,16 @@
-"""What others watch: intake counts, the audit, health, metrics, the blocklist feeds."""
+"""What others watch: intake counts, the audit, health, metrics."""
 
-import secrets
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, text
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from sqlalchemy import func, select, text
+from starlette.responses import JSONResponse, Response
 
 from responder.api.incidents import Row
-from responder.api.route import PUBLIC, Call, Problem, Routes
+from responder.api.route import PUBLIC, Call, Routes
 from responder.audit import tail, verify
 from responder.intake.deliveries import count
 from responder.people.person import Permission
-from responder.points import FeedPoint
-from responder.store.tables import asks, feed_entries, feed_polls, holds, incidents, resources
+from responder.store.tables import asks, holds, incidents, resources
 from responder.temporal import until_there
 
 routes = Routes()
@@ -112,45 +110,3 @@ async def metrics(call: Call) -> Response:
         {(("state", state),): float(n) for state, n in counted.items()},
     )
     return Response(served.metrics.page(), media_type="text/plain; version=0.0.4")
-
-
-@routes.get("/feeds/{name}.txt", PUBLIC)
-async def feed(call: Call) -> Response:
-    """The networks to drop, one a line, for firewalls that poll; polling is the proof of delivery."""
-    name, served, request = call.path("name"), call.served, call.request
-    point = next(
-        (
-            p
-            for p in served.settings.inventory.points
-            if isinstance(p, FeedPoint) and p.name == name
-        ),
-        None,
-    )
-    if point is None:
-        raise Problem(404, "no such feed")
-    token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    consumer = next(
-        (
-            c.name
-            for c in point.consumers
-            if secrets.compare_digest(c.token.get_secret_value(), token)
-        ),
-        None,
-    )
-    if point.consumers and consumer is None:
-        raise Problem(401, "expected `Authorization: Bearer …` with the token of a consumer")
-    now = served.store.now()
-    async with served.store.transaction() as tx:
-        alive = or_(feed_entries.c.until.is_(None), feed_entries.c.until > now)
-        query = (
-            select(feed_entries)
-            .where(feed_entries.c.feed == name, alive)
-            .order_by(feed_entries.c.network)
-        )
-        rows = (await tx.execute(query)).all()
-        if consumer is not None:
-            this = (feed_polls.c.feed == name, feed_polls.c.consumer == consumer)
-            await tx.execute(delete(feed_polls).where(*this))
-            await tx.execute(insert(feed_polls).values(feed=name, consumer=consumer, polled=now))
-    # Two lists that name the same networks are the same: polling tells nothing else apart.
-    return PlainTextResponse("".join(f"{row.network}\n" for row in rows))

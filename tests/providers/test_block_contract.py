@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from responder.plan import Outcome
 from responder.store import Store
 from responder.verbs.enforcing import enforce
 from tests.databases import ManualClock
+from tests.providers.feed_ground import polled_by_two
 from tests.providers.ground import ATTACKER, Ground
 from tests.providers.linux_ground import (
     IpsetGround,
@@ -40,6 +42,7 @@ GROUNDS = (
     pytest.param(without_ssh(NftablesGround), id="nftables-local"),
     pytest.param(over_ssh(IpsetGround), id="ipset-ssh"),
     pytest.param(over_ssh(LegacyIpsetGround), id="ipset-legacy-ssh"),
+    pytest.param(polled_by_two, id="feed"),
     pytest.param(on_paper, id="pf-on-paper"),
 )
 
@@ -55,8 +58,8 @@ each_pair = pytest.mark.parametrize(
 
 
 @pytest_asyncio.fixture(params=GROUNDS)
-async def ground(request: pytest.FixtureRequest) -> AsyncIterator[Ground]:
-    """The enforcement point under test."""
+async def ground(request: pytest.FixtureRequest, sqlite_template: Path) -> AsyncIterator[Ground]:
+    """The enforcement point under test; what migrates a database cannot be asked for by it."""
     async with request.param(request) as opened:
         yield opened
 
