@@ -2,6 +2,7 @@
 
 from activities.accounts import DisableAccount, RevokeSessions
 from activities.block import Block
+from activities.cloud_logs import ExportLogs
 from activities.connections import Connections
 from activities.forensics import CollectEvidence
 from activities.isolate import Isolate
@@ -12,12 +13,14 @@ from activities.keys import (
     PromoteKeyVersion,
     RevokeKeyVersion,
 )
+from activities.monitoring import RaiseMonitoring
 from activities.restrict import Restrict
 from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
 
 ACTIONS = (
-    Block, Isolate, Restrict, DisableAccount, RevokeSessions, RemoveSshKey, AddSshKey, RevokeSshKey,
+    Block, Isolate, Restrict, RaiseMonitoring, DisableAccount, RevokeSessions,
+    RemoveSshKey, AddSshKey, RevokeSshKey,
     AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion,
-    CollectEvidence,
+    CollectEvidence, ExportLogs,
 )  # fmt: skip
 LOOKUPS = (Connections, ManagedKeys)

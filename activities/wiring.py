@@ -3,21 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
-from activities.aws import Clouds
 from activities.accounts import DisableAccount, RevokeSessions
+from activities.aws import Clouds
 from activities.block import Block
+from activities.cloud_logs import ExportLogs
 from activities.connections import Connection, Connections
 from activities.forensics import CollectEvidence
 from activities.isolate import Isolate
 from activities.keys import KeyVersion, ManagedKeys
+from activities.monitoring import RaiseMonitoring
 from activities.resolving.accounts import Accounts
 from activities.resolving.blocking import Blocking
 from activities.resolving.collecting import Collecting
 from activities.resolving.isolating import Isolating
-from activities.resolving.restricting import Restricting
-from activities.restrict import Restrict
 from activities.resolving.keys import ManagedKeyRing
+from activities.resolving.monitoring import Watching
+from activities.resolving.restricting import Restricting
 from activities.resolving.ssh_keys import SshKeys
+from activities.restrict import Restrict
 from activities.shells import Shells
 from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
 from responder.contract import Action, Lookup, Resource
@@ -37,6 +40,7 @@ class Wiring:
         self._isolating = Isolating(inventory, self._shells, self._clouds)
         self._collecting = Collecting(inventory, self._shells, self._clouds)
         self._restricting = Restricting(inventory, self._shells)
+        self._watching = Watching(inventory, self._shells, self._clouds)
         self._accounts = Accounts(inventory, self._shells)
         self._ssh_keys = SshKeys(inventory, self._shells)
         self._keys = ManagedKeyRing(inventory.rotation)
@@ -50,12 +54,14 @@ class Wiring:
                 return self._isolating.isolate(host)
             case CollectEvidence():
                 return self._collecting.collect(action)
+            case ExportLogs():
+                return self._collecting.export(action)
             case Restrict(network=network):
                 return self._restricting.restrict(network)
-            case DisableAccount(account=account):
-                return self._accounts.account(account)
-            case RevokeSessions(account=account, before=before):
-                return self._accounts.sessions(account, before)
+            case RaiseMonitoring():
+                return self._watching.raised(action)
+            case DisableAccount() | RevokeSessions():
+                return self._accounts.resolve(action)
             case RemoveSshKey() | AddSshKey() | RevokeSshKey():
                 return self._ssh_keys.resolve(action)
             case KeyVersion():

@@ -5,15 +5,16 @@ from ipaddress import ip_network
 from pydantic import Field, model_validator
 
 from responder.access import Access
-from responder.rotation import Rotation
 from responder.cloud import Cloud, Instance, SnapshotVault, unnamed
-from responder.identities import HostIdentities, Identities
 from responder.evidence.settings import Vaulted
+from responder.identities import HostIdentities, Identities
 from responder.incident import Frozen, Name, Network
 from responder.mesh import NebulaNode
+from responder.monitoring import MonitoringSettings
 from responder.points import FeedPoint, Point
 from responder.policy.availability import Asset, Keeps, Quorum, quorum_faults
 from responder.policy.segments import Address, Flow, Segment, faults, flow, flows
+from responder.rotation import Rotation
 from responder.switches import Switch
 
 _SSH = 22
@@ -101,6 +102,9 @@ class Inventory(Frozen):
     isolation: Isolation = Field(
         default=Isolation(), description="What an isolated host may still talk to."
     )
+    monitoring: MonitoringSettings = Field(
+        default=MonitoringSettings(), description="What is logged while monitoring is raised."
+    )
     identity_providers: tuple[Identities, ...] = Field(
         default=(), description="Where accounts live: every provider that has one, each alone."
     )
@@ -120,7 +124,8 @@ class Inventory(Frozen):
     )
     clouds: tuple[Cloud, ...] = Field(default=(), description="Accounts of AWS, each in a region.")
     snapshots: SnapshotVault | None = Field(
-        default=None, description="Where snapshots of volumes are copied to; none: they are not made."
+        default=None,
+        description="Where snapshots of volumes are copied to; none: they are not made.",
     )
 
     @model_validator(mode="after")
@@ -128,6 +133,7 @@ class Inventory(Frozen):
         asked = [(h.name, h.cloud.cloud) for h in self.hosts if h.cloud]
         asked += [(p.name, getattr(p, "cloud", "")) for p in self.points]
         asked += [("snapshots", self.snapshots.cloud)] if self.snapshots else []
+        asked += [(vpc.name, vpc.cloud) for vpc in self.monitoring.vpcs]
         if found := unnamed(self.clouds, asked):
             raise ValueError("; ".join(found))
         return self

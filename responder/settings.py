@@ -30,13 +30,13 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from responder.rotation import KeyRotation, Rotation, Schedule, SecretFiles, Secrets, planned
+from responder.cloud import unnamed
 from responder.errors import ConfigurationError
 from responder.evidence.settings import Evidence, Vaulted
 from responder.incident import Frozen, Priority
 from responder.inventory import Inventory
-from responder.own_accounts import EMERGENCY, own_accounts
 from responder.notify.settings import Mail, Notify
+from responder.own_accounts import EMERGENCY, own_accounts
 from responder.people.person import Directory, Person, Role
 from responder.policy.availability import Availability
 from responder.policy.judge import Policy
@@ -44,6 +44,7 @@ from responder.policy.networks import INTERNAL, Protected
 from responder.policy.shared import Shared
 from responder.policy.sla import MATRIX, Targets
 from responder.policy.tiers import TierRules
+from responder.rotation import KeyRotation, Rotation, Schedule, SecretFiles, Secrets, planned
 from responder.sources.settings import SourceSettings
 from responder.triage import Triage
 
@@ -219,6 +220,12 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _channels_that_there_are(self) -> Self:
         if faults := self.notify.faults(self.mail):
+            raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _evidence_in_known_clouds(self) -> Self:
+        if faults := unnamed(self.inventory.clouds, self.evidence.clouds):
             raise ValueError("; ".join(faults))
         return self
 

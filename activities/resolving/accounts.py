@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
-from activities.accounts import AccountState, Sessions
+from activities.accounts import AccountState, DisableAccount, RevokeSessions, Sessions
 from activities.providers.identity import IdentityProvider
 from activities.providers.linux_accounts import LinuxAccounts
 from activities.providers.scim import Scim
@@ -21,6 +22,14 @@ class Accounts:
         self._inventory = inventory
         self._shells = shells
         self._services: dict[str, Scim] = {}
+
+    def resolve(self, action: DisableAccount | RevokeSessions) -> Mapping[str, Resource[Any]]:
+        """Every provider that must carry *action*, by the provider's name."""
+        match action:
+            case DisableAccount(account=account):
+                return self.account(account)
+            case RevokeSessions(account=account, before=before):
+                return self.sessions(account, before)
 
     def account(self, name: str) -> Mapping[str, Resource[AccountState]]:
         """Every provider that should have the account *name*, by the provider's name."""
