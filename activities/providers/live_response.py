@@ -1,19 +1,18 @@
 """One collection of evidence from one host: not there, or complete in the vault."""
 
-import asyncio
 from datetime import datetime
 
 from pydantic import JsonValue
 
 from activities.collecting.acquiring import Acquisition, Asked
+from activities.collecting.kept import kept
 from activities.forensics import Acquired, CollectEvidence
 from activities.shell import Shell
 from activities.streams import Streams
 from responder.contract import Found
-from responder.errors import Refused, StateError, Unreachable
+from responder.errors import Refused, Unreachable
 from responder.evidence.settings import Scope
-from responder.evidence.vault import NotThere, Vault
-from responder.evidence.verify import manifest_of, manifest_place
+from responder.evidence.vault import Vault
 
 _running: set[str] = set()  # collections that this process works on
 
@@ -40,20 +39,9 @@ class LiveResponse:
         self.name = f"evidence/{action.incident}/{action.host}/{action.collection}"
 
     async def read(self) -> Found[Acquired]:
-        """Whether the manifest is there; the record is the manifest and its digest."""
+        """Whether it is complete in the vault."""
         action = self._action
-        place = manifest_place(action.incident, action.host, action.collection)
-        try:
-            manifest, digest = await asyncio.to_thread(manifest_of, self._vault, place)
-        except NotThere:
-            return Found(state=Acquired.NONE)
-        except StateError as error:
-            raise Unreachable(f"{self.name}: {error}") from error
-        record: JsonValue = {
-            "manifest_sha256": digest,
-            "manifest": manifest.model_dump(mode="json"),
-        }
-        return Found(state=Acquired.ACQUIRED, record=record)
+        return await kept(self._vault, action.incident, action.host, action.collection)
 
     async def write(
         self,

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from activities.aws import Clouds
+from activities.cloud_logs import ExportLogs
 from activities.forensics import Acquired, CollectEvidence
+from activities.providers.cloud_logs import CloudLogs
 from activities.providers.live_response import LiveResponse
 from activities.providers.vault_s3 import S3Vault
 from activities.shells import Shells
@@ -17,7 +19,7 @@ from responder.inventory import Inventory
 
 
 class Collecting:
-    """The resources of `CollectEvidence`."""
+    """The resources of `CollectEvidence` and `ExportLogs`."""
 
     def __init__(self, inventory: Inventory, shells: Shells, clouds: Clouds) -> None:
         self._inventory = inventory
@@ -39,6 +41,16 @@ class Collecting:
                 action.model_copy(update={"host": host.name}),
                 scope=vaulted.evidence.scope,
             )
+        }
+
+    def export(self, action: ExportLogs) -> Mapping[str, Resource[Acquired]]:
+        """Every account whose logs the settings name, each alone."""
+        vaulted = self._inventory.vaulted
+        return {
+            source.cloud: CloudLogs(
+                open_vault(vaulted, self._clouds), self._clouds.open(source.cloud), source, action
+            )
+            for source in vaulted.evidence.logs
         }
 
 

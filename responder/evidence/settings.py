@@ -71,6 +71,16 @@ class Scope(Frozen):
     )
 
 
+class CloudLogSource(Frozen):
+    """Which logs of an account and region are exported."""
+
+    cloud: Name = Field(description="The account and region, from `inventory.clouds`.")
+    cloudtrail: bool = Field(default=True, description="CloudTrail's event history.")
+    flow_log_groups: tuple[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_/.#-]{1,190}$")], ...
+    ] = Field(default=(), description="CloudWatch Logs groups that VPC flow logs go to.")
+
+
 class Evidence(Frozen):
     """Where evidence is kept, and where it is looked for."""
 
@@ -78,6 +88,15 @@ class Evidence(Frozen):
         default=InFolder(), description="Where evidence is kept."
     )
     scope: Scope = Field(default=Scope(), description="What is looked at on hosts.")
+    logs: tuple[CloudLogSource, ...] = Field(
+        default=(), description="Accounts whose logs of a window are exported."
+    )
+
+    @property
+    def clouds(self) -> list[tuple[str, str]]:
+        """Which part of this is in which account."""
+        vault = [("the vault", self.vault.cloud)] if isinstance(self.vault, InS3) else []
+        return [*vault, *((f"evidence.logs {one.cloud}", one.cloud) for one in self.logs)]
 
 
 class Vaulted(Frozen):

@@ -1,21 +1,25 @@
 """From the settings to a collection, through the wiring that a worker uses."""
 
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from activities.aws import Clouds
+from activities.cloud_logs import ExportLogs
 from activities.forensics import Acquired, CollectEvidence
 from activities.providers.vault_s3 import S3Vault
 from activities.resolving.collecting import open_vault
 from activities.wiring import Wiring
 from responder.access import Local
+from responder.cloud import Cloud
 from responder.evidence.folder import FolderVault
-from responder.evidence.settings import Evidence, InFolder, InS3, Scope, Vaulted
+from responder.evidence.settings import CloudLogSource, Evidence, InFolder, InS3, Scope, Vaulted
 from responder.evidence.verify import verify
 from responder.inventory import Host, Inventory
 from responder.keys import Keys
+from responder.settings import Settings
 from responder.store import Store
 from tests.forensics.conftest import INCIDENT
 
@@ -65,3 +69,33 @@ def test_the_settings_name_the_vault(tmp_path: Path) -> None:
 def test_a_bucket_has_a_name_that_buckets_have(bucket: str) -> None:
     with pytest.raises(ValueError, match="bucket"):
         InS3(kind="s3", cloud="forensics", bucket=bucket, retain_days=1)
+
+
+def test_evidence_names_only_clouds_that_there_are(tmp_path: Path) -> None:
+    logs = Evidence(logs=(CloudLogSource(cloud="prod"),))
+    with pytest.raises(
+        ValueError, match=r"evidence\.logs prod is in the cloud prod; known clouds: none"
+    ):
+        Settings(state=tmp_path, evidence=logs)
+    bucket = InS3(kind="s3", cloud="away", bucket="our-evidence", retain_days=1)
+    with pytest.raises(ValueError, match="the vault is in the cloud away"):
+        Settings(state=tmp_path, evidence=Evidence(vault=bucket))
+    cloud = Cloud(name="prod", account="123456789012", region="eu-central-1")
+    settings = Settings(state=tmp_path, evidence=logs, inventory=Inventory(clouds=(cloud,)))
+    assert settings.vaulted.folder == tmp_path / "evidence"
+
+
+async def test_every_account_that_is_named_exports_alone(tmp_path: Path, store: Store) -> None:
+    clouds = tuple(
+        Cloud(name=name, account="123456789012", region="eu-central-1") for name in ("prod", "test")
+    )
+    sources = tuple(CloudLogSource(cloud=cloud.name) for cloud in clouds)
+    vaulted = Vaulted.within(Evidence(logs=sources), tmp_path)
+    wiring = Wiring(Inventory(clouds=clouds, vaulted=vaulted), store)
+    end = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    action = ExportLogs(incident=INCIDENT, start=end - timedelta(hours=1), end=end)
+    assert {point: resource.name for point, resource in wiring.resolve(action).items()} == {
+        name: f"evidence/{INCIDENT}/{name}/logs-20261121T110000Z-20261121T120000Z"
+        for name in ("prod", "test")
+    }
+    await wiring.close()

@@ -90,4 +90,4 @@ def _wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(why_not())
+    sys.exit(why_not() or 0)

@@ -161,7 +161,7 @@ def test_a_bucket_that_does_not_answer_is_unknown(url: str, tmp_path: Path) -> N
     )  # fmt: skip
     vault = S3Vault(SETTINGS, lambda: gone)
     for ask in (
-        lambda: vault.places(),
+        vault.places,
         lambda: vault.examine(place("x")),
         lambda: vault.put(place("x"), [b"x"]),
     ):
