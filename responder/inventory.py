@@ -3,6 +3,7 @@
 from ipaddress import ip_network
 
 from pydantic import Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from responder.access import Access
 from responder.cloud import Cloud, Instance, SnapshotVault, unnamed
@@ -113,7 +114,7 @@ class Inventory(Frozen):
         exclude=True,
         description="Not set here: `key_rotation` and `secrets` fill it.",
     )
-    vaulted: Vaulted = Field(
+    vaulted: SkipJsonSchema[Vaulted] = Field(
         default=Vaulted(), exclude=True, description="Not set here: `evidence` fills it."
     )
     segments: tuple[Segment, ...] = Field(
