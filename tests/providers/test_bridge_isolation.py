@@ -167,6 +167,20 @@ async def test_the_host_cannot_open_a_connection_from_its_ssh_port(
     assert reached(lab, [("web", "bastion", SSH), ("web", "bastion", ECHO)]) == set()
 
 
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_gateway_can_be_resolved_but_not_talked_to(
+    lab: Lab, there: SSHShell, named: bool
+) -> None:
+    """Where what the host keeps is behind a router, it must still find that router."""
+    gateways = (ip_address(address("db")), ip_address(address("db", v6=True))) if named else ()
+    await isolate(at(there, gateways=gateways))
+    forget_neighbours(lab)
+    for v6 in (False, True):
+        assert not lab.probe("web", "db", v6=v6)
+        entry = lab.run("web", "ip", "neigh", "show", "to", address("db", v6=v6))
+        assert ("lladdr" in entry) is named, entry
+
+
 async def test_undo_restores_the_ruleset_byte_for_byte(
     lab: Lab, there: SSHShell, switch: ManagedSwitch
 ) -> None:
