@@ -1,6 +1,14 @@
 """What can be done, and to what."""
 
 from activities.accounts import DisableAccount, RevokeSessions
+from activities.access_keys import (
+    AccessKeyUse,
+    CreateAccessKey,
+    DeactivateAccessKey,
+    DeleteAccessKey,
+    QuarantineUser,
+    RevokeRoleSessions,
+)
 from activities.block import Block
 from activities.cloud_logs import ExportLogs
 from activities.connections import Connections
@@ -21,6 +29,7 @@ ACTIONS = (
     Block, Isolate, Restrict, RaiseMonitoring, DisableAccount, RevokeSessions,
     RemoveSshKey, AddSshKey, RevokeSshKey,
     AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion,
+    DeactivateAccessKey, DeleteAccessKey, CreateAccessKey, QuarantineUser, RevokeRoleSessions,
     CollectEvidence, ExportLogs,
 )  # fmt: skip
-LOOKUPS = (Connections, ManagedKeys)
+LOOKUPS = (Connections, AccessKeyUse, ManagedKeys)

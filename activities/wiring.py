@@ -4,6 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.accounts import DisableAccount, RevokeSessions
+from activities.access_keys import (
+    AccessKeyUse,
+    CreateAccessKey,
+    DeactivateAccessKey,
+    DeleteAccessKey,
+    QuarantineUser,
+    RevokeRoleSessions,
+)
 from activities.aws import Clouds
 from activities.block import Block
 from activities.cloud_logs import ExportLogs
@@ -16,6 +24,7 @@ from activities.resolving.accounts import Accounts
 from activities.resolving.blocking import Blocking
 from activities.resolving.collecting import Collecting
 from activities.resolving.isolating import Isolating
+from activities.resolving.iam import Iam
 from activities.resolving.keys import ManagedKeyRing
 from activities.resolving.monitoring import Watching
 from activities.resolving.restricting import Restricting
@@ -44,6 +53,7 @@ class Wiring:
         self._accounts = Accounts(inventory, self._shells)
         self._ssh_keys = SshKeys(inventory, self._shells)
         self._keys = ManagedKeyRing(inventory.rotation)
+        self._iam = Iam(inventory, self._clouds)
 
     def resolve(self, action: Action[Any]) -> Mapping[str, Resource[Any]]:
         """Every enforcement point that must carry *action*, by name."""
@@ -66,6 +76,14 @@ class Wiring:
                 return self._ssh_keys.resolve(action)
             case KeyVersion():
                 return self._keys.resolve(action)
+            case (
+                DeactivateAccessKey()
+                | DeleteAccessKey()
+                | CreateAccessKey()
+                | QuarantineUser()
+                | RevokeRoleSessions()
+            ):
+                return self._iam.resolve(action)
         return {}
 
     async def answer(self, lookup: Lookup[Any]) -> Any:  # noqa: ANN401 - typed by the lookup's bracket
@@ -75,6 +93,8 @@ class Wiring:
                 return await self._connections(name)
             case ManagedKeys(names=names):
                 return await self._keys.among(names)
+            case AccessKeyUse():
+                return await self._iam.use(lookup)
         raise Unreachable(f"{lookup}: nothing here can answer it")
 
     async def faults(self) -> list[str]:

@@ -1,0 +1,208 @@
+"""AWS IAM: access keys of users, and what keeps a stolen one or its sessions from being used."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import AwareDatetime, Field, StringConstraints, field_validator
+
+from activities.ssh_keys import Mode
+from responder.contract import Action, Lookup
+from responder.incident import Frozen, Indicators, Name
+from responder.policy.tiers import Tier
+from responder.secrets.contract import SecretName, Stage, VersionId
+
+# IAM User Guide, "IAM and AWS STS quotas": names of users and roles; ids of access keys.
+User = Annotated[str, StringConstraints(pattern=r"^[\w+=,.@-]{1,64}$")]
+KeyId = Annotated[str, StringConstraints(pattern=r"^AKIA[A-Z0-9]{12,124}$")]
+# The same page: the longest that a role's session may last.
+LONGEST_SESSION = timedelta(hours=12)
+
+
+class KeyStatus(StrEnum):
+    """Whether an access key is accepted."""
+
+    ABSENT = "absent"
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class Quarantine(StrEnum):
+    """Whether everything is denied to a user."""
+
+    OPEN = "open"
+    QUARANTINED = "quarantined"
+
+
+class DeactivateAccessKey(Action[KeyStatus]):
+    """Have AWS no longer accept one access key; its id stays for the trail, and it can be reactivated."""
+
+    tier: ClassVar[Tier] = Tier.T2
+    permissions: ClassVar[tuple[str, ...]] = ("iam:ListAccessKeys", "iam:UpdateAccessKey")
+    d3fend: ClassVar[str] = "D3-CR"  # Credential Revocation
+
+    cloud: Name = Field(description="The account, by its name under `inventory.clouds`.")
+    user: User = Field(description="Whose key it is.")
+    key: KeyId = Field(description="The access key's id.")
+    mode: Mode = Field(default=Mode.EMERGENCY, description="Which order this is a step of.")
+    lasts: timedelta | None = Field(
+        default=None, gt=timedelta(0), description="How long it is held; none: until it is ended."
+    )
+
+    def desired(self, before: KeyStatus) -> KeyStatus:
+        return KeyStatus.ABSENT if before is KeyStatus.ABSENT else KeyStatus.INACTIVE
+
+    def touches(self) -> Indicators:
+        return Indicators(accounts=(self.user,))
+
+    def __str__(self) -> str:
+        return f"{self.mode}: deactivate access key {self.key} of {self.user} in {self.cloud}"
+
+
+class DeleteAccessKey(Action[KeyStatus]):
+    """Delete an access key that is inactive already; an active one is left as it is."""
+
+    reversible: ClassVar[bool] = False
+    tier: ClassVar[Tier] = Tier.T3
+    permissions: ClassVar[tuple[str, ...]] = ("iam:ListAccessKeys", "iam:DeleteAccessKey")
+    d3fend: ClassVar[str] = "D3-CR"  # Credential Revocation
+
+    cloud: Name = Field(description="The account, by its name under `inventory.clouds`.")
+    user: User = Field(description="Whose key it is.")
+    key: KeyId = Field(description="The access key's id.")
+    mode: Mode = Field(default=Mode.PLANNED, description="Which order this is a step of.")
+
+    def desired(self, before: KeyStatus) -> KeyStatus:
+        return KeyStatus.ABSENT
+
+    def touches(self) -> Indicators:
+        return Indicators(accounts=(self.user,))
+
+    def __str__(self) -> str:
+        return f"{self.mode}: delete access key {self.key} of {self.user} in {self.cloud}"
+
+
+class CreateAccessKey(Action[Stage]):
+    """Make a new access key, once, and put it into the secret store; nobody else ever sees its secret."""
+
+    reversible: ClassVar[bool] = False
+    tier: ClassVar[Tier] = Tier.T3
+    permissions: ClassVar[tuple[str, ...]] = (
+        "iam:ListAccessKeys",
+        "iam:GetAccessKeyLastUsed",
+        "iam:CreateAccessKey",
+    )
+    d3fend: ClassVar[str] = "D3-CRO"  # Credential Rotation
+
+    cloud: Name = Field(description="The account, by its name under `inventory.clouds`.")
+    user: User = Field(description="Whose key it will be.")
+    secret: SecretName = Field(description="Where in the secret store it is put.")
+    version: VersionId = Field(description="As which version of that secret.")
+    mode: Mode = Field(default=Mode.PLANNED, description="Which order this is a step of.")
+
+    def desired(self, before: Stage) -> Stage:
+        return Stage.PENDING if before is Stage.ABSENT else before
+
+    def touches(self) -> Indicators:
+        return Indicators(accounts=(self.user,))
+
+    def __str__(self) -> str:
+        return f"{self.mode}: make an access key of {self.user} in {self.cloud} for {self.secret}"
+
+
+class QuarantineUser(Action[Quarantine]):
+    """Deny everything to a user, whatever key or session it comes with."""
+
+    tier: ClassVar[Tier] = Tier.T2
+    permissions: ClassVar[tuple[str, ...]] = (
+        "iam:GetUserPolicy",
+        "iam:PutUserPolicy",
+        "iam:DeleteUserPolicy",
+    )
+    d3fend: ClassVar[str] = "D3-AL"  # Account Locking
+
+    cloud: Name = Field(description="The account, by its name under `inventory.clouds`.")
+    user: User = Field(description="Who is quarantined.")
+    lasts: timedelta | None = Field(
+        default=timedelta(hours=24), gt=timedelta(0), description="How long it is held."
+    )
+
+    def desired(self, before: Quarantine) -> Quarantine:
+        return Quarantine.QUARANTINED
+
+    def touches(self) -> Indicators:
+        return Indicators(accounts=(self.user,))
+
+    def __str__(self) -> str:
+        return f"deny everything to {self.user} in {self.cloud}"
+
+
+class RevokeRoleSessions(Action[datetime | None]):
+    """
+    Deny everything to the sessions of a role that were issued before a moment.
+
+    It stops everybody who uses the role until they sign in again; those who do are not touched.
+    """
+
+    tier: ClassVar[Tier] = Tier.T2
+    permissions: ClassVar[tuple[str, ...]] = (
+        "iam:GetRolePolicy",
+        "iam:PutRolePolicy",
+        "iam:DeleteRolePolicy",
+    )
+    d3fend: ClassVar[str] = "D3-AL"  # Account Locking
+
+    cloud: Name = Field(description="The account, by its name under `inventory.clouds`.")
+    role: User = Field(description="Whose sessions.")
+    before: AwareDatetime = Field(description="Sessions issued before this are denied everything.")
+    lasts: timedelta | None = Field(
+        default=LONGEST_SESSION,
+        gt=timedelta(0),
+        description="How long it is held; after 12 hours no such session is left.",
+    )
+
+    @field_validator("before")
+    @classmethod
+    def _whole_seconds(cls, value: datetime) -> datetime:
+        up = timedelta(seconds=1 if value.microsecond else 0)  # up: none of that second is spared
+        return value.astimezone(UTC).replace(microsecond=0) + up
+
+    def desired(self, before: datetime | None) -> datetime | None:
+        return self.before if before is None else max(before, self.before)
+
+    def touches(self) -> Indicators:
+        return Indicators(accounts=(self.role,))
+
+    def __str__(self) -> str:
+        return f"end sessions of {self.role} in {self.cloud} from before {self.before:%Y-%m-%d %H:%M:%S%z}"
+
+
+class KeyUse(Frozen):
+    """An access key, and when and for what it was last used."""
+
+    key: str
+    status: KeyStatus
+    made: datetime
+    used: datetime | None = Field(
+        default=None, description="None: never, as far as AWS tracked it."
+    )
+    service: str = ""
+    region: str = ""
+
+    def __str__(self) -> str:
+        when = (
+            f"last used {self.used:%Y-%m-%d %H:%M} for {self.service}"
+            if self.used
+            else "never used"
+        )
+        return f"{self.key} ({self.status}, {when})"
+
+
+class AccessKeyUse(Lookup[list[KeyUse]]):
+    """The access keys of a user with their last use, oldest first; AWS tells it with some delay."""
+
+    cloud: Name = Field(description="The account, by its name under `inventory.clouds`.")
+    user: User = Field(description="Whose keys.")
+
+    def __str__(self) -> str:
+        return f"use of the access keys of {self.user} in {self.cloud}"

@@ -1,0 +1,64 @@
+"""Which account of AWS an action on IAM is about."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from activities.access_keys import (
+    AccessKeyUse,
+    CreateAccessKey,
+    DeactivateAccessKey,
+    DeleteAccessKey,
+    KeyUse,
+    QuarantineUser,
+    RevokeRoleSessions,
+)
+from activities.aws import Clouds
+from activities.providers.iam_keys import AccessKey, NewAccessKey, keys_of
+from activities.providers.iam_policies import OlderSessions, UserQuarantine
+from activities.secret_stores import open_store
+from responder.contract import Resource
+from responder.errors import Refused
+from responder.inventory import Inventory
+
+IamChange = (
+    DeactivateAccessKey | DeleteAccessKey | CreateAccessKey | QuarantineUser | RevokeRoleSessions
+)
+
+
+class Iam:
+    """The resources of the actions on IAM, and the answer to `AccessKeyUse`."""
+
+    def __init__(self, inventory: Inventory, clouds: Clouds) -> None:
+        self._names = {cloud.name for cloud in inventory.clouds}
+        self._clouds = clouds
+        self._store = open_store(inventory.rotation)
+
+    def resolve(self, action: IamChange) -> Mapping[str, Resource[Any]]:
+        """The account's resource. Raises `Refused` for an account that is not in the inventory."""
+        self._check(str(action), action.cloud)
+        return {action.cloud: self._at(action)}
+
+    def _at(self, action: IamChange) -> Resource[Any]:
+        aws = self._clouds.open(action.cloud)
+        match action:
+            case DeactivateAccessKey() | DeleteAccessKey():
+                return AccessKey(aws, action.cloud, action.user, action.key)
+            case CreateAccessKey():
+                where = (self._store, action.secret, action.version)
+                return NewAccessKey(aws, action.cloud, action.user, *where)
+            case QuarantineUser():
+                return UserQuarantine(aws, action.cloud, action.user)
+            case RevokeRoleSessions():
+                return OlderSessions(aws, action.cloud, action.role)
+
+    async def use(self, lookup: AccessKeyUse) -> list[KeyUse]:
+        """The keys of a user with their last use."""
+        self._check(str(lookup), lookup.cloud)
+        return await keys_of(self._clouds.open(lookup.cloud), lookup.user)
+
+    def _check(self, what: str, cloud: str) -> None:
+        if cloud not in self._names:
+            known = ", ".join(sorted(self._names)) or "none"
+            raise Refused(
+                f"{what}: expected an account of inventory.clouds ({known}), found {cloud}"
+            )
