@@ -15,7 +15,19 @@ class Block(Action[bool]):
     """Drop packets from one network; its state at a firewall is whether that already does."""
 
     tier: ClassVar[Tier] = Tier.T1
-    permissions: ClassVar[tuple[str, ...]] = ("nft add/delete/get element",)
+    # By kind of point: an account needs those of its own kind only.
+    permissions: ClassVar[tuple[str, ...]] = (
+        "nftables: nft, flock, ss -K, conntrack -D",
+        "iptables: ipset, iptables, ip6tables, flock, ss -K, conntrack -D",
+        "pf: pfctl",
+        "feed: each consumer's token",
+        "AWS WAF: wafv2:GetIPSet, UpdateIPSet, GetWebACL",
+        "AWS network ACL: ec2:DescribeNetworkAcls, CreateNetworkAclEntry, DeleteNetworkAclEntry",
+        (
+            "AWS security group: ec2:DescribeSecurityGroupRules, GetManagedPrefixListEntries, "
+            "RevokeSecurityGroupIngress, AuthorizeSecurityGroupIngress, CreateTags"
+        ),
+    )
     d3fend: ClassVar[str] = "D3-ITF"  # Inbound Traffic Filtering
 
     network: Network = Field(description="The network to refuse; one address is a /32 or /128.")

@@ -6,13 +6,13 @@ import stat
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from responder.catalogue import load_kinds, load_provision
+from responder.catalogue import load_kinds
 from responder.crypto.keyring import KeyRing
 from responder.errors import ResponderError
 from responder.incident import Frozen, Priority
 from responder.keys import Keys
 from responder.people.person import Permission
-from responder.points import FeedPoint, NftablesPoint
+from responder.point_check import point_faults
 from responder.settings import Settings
 from responder.store import Store
 from responder.store.schema import check_schema
@@ -199,38 +199,18 @@ async def _protected(settings: Settings) -> Finding:
 
 
 async def _points(settings: Settings) -> Finding:
-    store = Store(settings.database)
-    provision = load_provision(settings, store)
-    silent, count = [], 0
+    count = len(settings.inventory.points)
+    faults = await point_faults(settings)
     if (
         any(h.access for h in settings.inventory.hosts)
         and not settings.inventory.isolation.management
     ):
-        silent.append("inventory.isolation.management is empty: no host can be isolated")
-    try:
-        shell_of = getattr(provision, "shell", None)
-        for point in settings.inventory.points:
-            count += 1
-            if isinstance(point, FeedPoint) and not point.consumers:
-                silent.append(
-                    f"{point.name}: no consumer polls it, so nothing is ever contained there"
-                )
-            if isinstance(point, NftablesPoint) and shell_of is not None:
-                try:
-                    said = await shell_of(point.access).run(point.nft, "list", "tables")
-                except ResponderError as error:
-                    silent.append(f"{point.name}: {getattr(error, 'message', error)}")
-                else:
-                    if said.status:
-                        silent.append(f"{point.name}: {said.err.strip()[:200]}")
-    finally:
-        await provision.close()
-        await store.close()
-    if silent or not count:
+        faults.append("inventory.isolation.management is empty: no host can be isolated")
+    if faults or not count:
         return Finding(
             name="enforcement points",
             state="fail",
-            found="; ".join(silent) or "none is configured",
+            found="; ".join(faults) or "none is configured",
             remedy="mend `inventory.points` in responder.yaml",
         )
     return Finding(name="enforcement points", state="ok", found=f"{count} answer")

@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.exc import DBAPIError
 
 from activities.block import name_of
+from activities.profile import Profile, Proof
 from responder.contract import Found
 from responder.errors import Unreachable
 from responder.incident import Network
@@ -24,6 +25,17 @@ from responder.store.rows import Row, insert_new
 from responder.store.tables import feed_entries, feed_polls
 
 _NEVER = datetime.max.replace(tzinfo=UTC)  # the end of an entry without one, told from no entry
+
+PROFILE = Profile(
+    name="blocklist feed",
+    answers="Block",
+    changes="a line of a list that firewalls poll",
+    permissions=("each consumer's own token",),
+    verified="every consumer named in the settings has polled since the change (in tests an HTTP client; "
+    "no vendor's firewall)",
+    undone="the line is gone; a firewall follows when it polls next, and may keep its copy if we are dead",
+    proof=Proof.REAL,
+)
 
 
 @contextmanager

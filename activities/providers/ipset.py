@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, ip_network
 from pydantic import JsonValue
 
 from activities.block import name_of
+from activities.profile import Profile, Proof
 from activities.providers.flows import END_FLOWS
 from activities.providers.nftables import plain, seconds_until
 from activities.shell import Completed, Shell, first_line
@@ -74,6 +75,24 @@ empty() { "$ipset" del "$set" "$network" -exist || exit; }
 if alone; then { flock 9 && empty && tidy; } 9>>"$lock"; else empty; fi
 true
 """
+
+PROFILE = Profile(
+    name="iptables and ipset",
+    answers="Block",
+    changes="an entry in a hash:net set of its own, and a chain that drops by the set, first in raw; ends "
+    "connections that are open",
+    permissions=(
+        "ipset create, add, del, save, destroy",
+        "iptables and ip6tables -t raw",
+        "flock",
+        "ss -K",
+        "conntrack -D",
+    ),
+    verified="the entry is read from the kernel, and that the rules are the first a packet meets",
+    undone="the entry is deleted, then the chains and the set that it leaves empty; the kernel ends it by "
+    "itself, after 24 days at the latest",
+    proof=Proof.REAL,
+)
 
 
 @dataclass(frozen=True)

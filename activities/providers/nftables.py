@@ -14,6 +14,7 @@ from ipaddress import IPv4Network
 from pydantic import JsonValue
 
 from activities.block import name_of
+from activities.profile import Profile, Proof
 from activities.providers.flows import END_FLOWS
 from activities.shell import Completed, Shell, first_line
 from responder.contract import Found
@@ -59,6 +60,18 @@ tidy() {{
 }}
 if alone; then {{ flock 9 && tidy; }} 9>>"$lock"; else "$nft" -f -; fi
 """
+
+PROFILE = Profile(
+    name="nftables",
+    answers="Block",
+    changes="an element in a set of its own table, and the rules that drop by the set, before conntrack; "
+    "ends connections that are open",
+    permissions=("nft -f, get, list, delete", "flock", "ss -K", "conntrack -D"),
+    verified="the element and both rules are read from the kernel",
+    undone="the element is deleted, then the set, the rules and the table that it leaves empty; the "
+    "kernel ends it by itself",
+    proof=Proof.REAL,
+)
 
 
 class NftablesBlock:

@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, ip_network
 from pydantic import JsonValue
 
 from activities.block import name_of
+from activities.profile import Profile, Proof
 from activities.shell import Completed, Shell, first_line
 from responder.contract import Found
 from responder.errors import Unreachable
@@ -22,6 +23,16 @@ from responder.policy.networks import overlap
 # How pfctl(8) names ESRCH and ENOENT; any other complaint leaves it unknown what the table holds.
 _ABSENT = re.compile(r"^pfctl: (?:Table|Anchor or Ruleset) does not exist", re.MULTILINE)
 _BLOCK = r"^block (?:drop|return\S*)(?: {way})?(?: log(?: \([^)]*\))?)? quick {ends}$"
+
+PROFILE = Profile(
+    name="pf (macOS, FreeBSD, OpenBSD)",
+    answers="Block",
+    changes="an address in a table of an anchor that the administrator made; ends states that are open",
+    permissions=("pfctl -T add, delete, show", "pfctl -s info, rules", "pfctl -k"),
+    verified="the table's entry, that pf is enabled, and that the rules block by the table",
+    undone="the address is deleted; pf ends nothing by itself, so it lasts until we are back",
+    proof=Proof.TRANSCRIPT,
+)
 
 
 class PfBlock:
@@ -56,7 +67,7 @@ class PfBlock:
                 )
         if (False, self._network) not in entries:
             return Found(state=False)
-        if why := await self._not_in_force():
+        if why := await self.fault():
             raise Unreachable(f"{self.name}: listed, but nothing blocks by it: {why}")
         return Found(state=True)
 
@@ -71,7 +82,7 @@ class PfBlock:
                     f"pfctl could not delete {entry} from <{self._table}>: {first_line(said)}"
                 )
             return
-        if why := await self._not_in_force():
+        if why := await self.fault():
             raise RuntimeError(f"{self.name}: {why}; nothing was changed")
         said = await self._at_table("add", entry)
         if said.status:
@@ -92,8 +103,8 @@ class PfBlock:
         table = ("-a", self._anchor, "-t", self._table)
         return await self._shell.run(self._pfctl, *table, "-T", command, *addresses)
 
-    async def _not_in_force(self) -> str:
-        """Why an entry of the table would not be blocked; empty if it is."""
+    async def fault(self) -> str:
+        """Why an entry of the table would not be blocked; empty if it would. Raises `Unreachable`."""
         info = await self._shown("info")
         if not re.search(r"^Status: Enabled", info, re.MULTILINE):
             found = info.splitlines()[0].strip() if info.strip() else "nothing"

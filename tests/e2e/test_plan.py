@@ -51,7 +51,7 @@ async def test_before_after_blast_tier_and_permissions_and_not_a_byte_is_changed
     assert "True" in out
     assert "allow · T1 is allowed at P2 · held for 24 h" in said
     assert "touches 0 hosts, 1 network" in said.replace("networks", "network")
-    assert "nft add/delete/get element" in said
+    assert "nftables: nft, flock, ss -K, conntrack -D" in said
     assert "nothing was changed" in said
 
     status, out, said = await plan(runner, "Isolate", "host=web-1", "--json")
