@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import structlog
 
 from responder.access import OverSSH
+from responder.identities import ScimIdentities
 from responder.incident import Frozen, Network
 from responder.policy.networks import Protected
 from responder.settings import Settings
@@ -78,6 +79,11 @@ def relied_on(settings: Settings) -> list[Relied]:
         access = getattr(one, "access", None)
         if isinstance(access, OverSSH):
             found.append(Relied(name=f"the address of {what}", host=access.address))
+    for place in settings.inventory.identity_providers:
+        if isinstance(place, ScimIdentities):
+            host = urlsplit(place.base_url).hostname or ""
+            name = f"the address of identity provider {place.name}"
+            found.append(Relied(name=name, host=host))
     for address in settings.inventory.isolation.management:
         found.append(Relied(name="an address that hosts are managed from", host=str(address)))
     return [one for one in found if one.host and not _is_unspecified(one.host)]

@@ -12,6 +12,7 @@ import pytest
 
 from responder.doctor import _protected
 from responder.incident import Indicators, Priority
+from responder.inventory import Inventory
 from responder.policy.judge import Case, judge
 from responder.policy.tiers import Ruling, Tier
 from responder.settings import Settings
@@ -182,6 +183,15 @@ def test_the_store_s_hosts_are_read_from_its_url(
 def test_listening_everywhere_protects_no_address_of_its_own(tmp_path: Path, host: str) -> None:
     names = [thing.name for thing in relied_on(settings(tmp_path, api={"host": host}))]
     assert "the address of our API" not in names
+
+
+def test_what_an_account_would_be_disabled_at_is_relied_on(tmp_path: Path) -> None:
+    idp = {"name": "idp", "base_url": "https://[2001:db8::9]:8443/scim/v2", "token_env": "T"}
+    given = settings(tmp_path)
+    inventory = given.inventory.model_dump() | {"identity_providers": [{"kind": "scim", **idp}]}
+    things = relied_on(given.model_copy(update={"inventory": Inventory.model_validate(inventory)}))
+    named = "the address of identity provider idp"
+    assert [thing.host for thing in things if thing.name == named] == ["2001:db8::9"]
 
 
 async def test_doctor_warns_of_a_name_that_cannot_be_resolved(tmp_path: Path) -> None:
