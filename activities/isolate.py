@@ -12,17 +12,21 @@ from responder.policy.tiers import Tier
 
 
 class Filter(StrEnum):
-    """What a node's own packet filter lets through."""
+    """What one enforcement point lets through of a node."""
 
     OPEN = "open"
     ISOLATED = "isolated"
 
 
 class Isolate(Action[Filter]):
-    """Leave a node only its management and evidence paths; its state is its packet filter."""
+    """Leave a node only its management and evidence paths, at everything that can cut it off."""
 
     tier: ClassVar[Tier] = Tier.T2
-    permissions: ClassVar[tuple[str, ...]] = ("nft -f", "ss -K", "conntrack -D")
+    permissions: ClassVar[tuple[str, ...]] = (
+        "host and switch: nft -f, nft -j list",
+        "host: ss -K",
+        "Nebula: write its configuration, nebula -test, kill -HUP, write /run/responder",
+    )
     d3fend: ClassVar[str] = "D3-NI"  # Network Isolation
 
     host: Name = Field(description="The host's name in the inventory.")

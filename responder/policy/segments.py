@@ -25,8 +25,8 @@ _LAST_PORT = 65535
 class Ports(Frozen):
     """Ports from first to last, both included; one port is a range of one."""
 
-    first: int = Field(ge=0, le=_LAST_PORT)
-    last: int = Field(ge=0, le=_LAST_PORT)
+    first: int = Field(ge=0, le=_LAST_PORT, description="The lowest port.")
+    last: int = Field(ge=0, le=_LAST_PORT, description="The highest port.")
 
     @model_validator(mode="before")
     @classmethod

@@ -1,13 +1,17 @@
 """Which segment may talk to which, with the tables of two security architectures as examples."""
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from responder.inventory import Inventory
+from responder.policy.availability import Availability
 from responder.policy.segments import Segment, faults, flows, permitted, rendered
 
 TABLE = TypeAdapter(tuple[Segment, ...])
@@ -224,6 +228,18 @@ def test_a_table_that_contradicts_itself_is_a_fault_of_one_line(
 def test_what_no_network_could_mean_is_refused(segment: Mapping[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Segment.model_validate(segment)
+
+
+def test_the_examples_of_the_how_to_are_accepted() -> None:
+    text = (Path(__file__).parents[2] / "docs/how-to/isolate.md").read_text()
+    found = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    assert len(found) == 7
+    for example in found:
+        inventory_of(**example.get("inventory", {}))
+        Availability.model_validate(example.get("availability", {}))
+    tiers, ranges = (inventory_of(**found[n]["inventory"]).segments for n in (3, 2))
+    assert said(tiers) == said(TIERS)
+    assert said(ranges) == said(RANGES)
 
 
 def test_hosts_of_no_segment_and_tables_of_none_are_no_fault() -> None:
