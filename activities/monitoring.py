@@ -29,6 +29,8 @@ class RaiseMonitoring(Action[Monitoring]):
     permissions: ClassVar[tuple[str, ...]] = (
         "nft -f",
         "nft list table",
+        "sshd -T",
+        "systemctl reload ssh",
         "ec2:DescribeFlowLogs",
         "ec2:CreateFlowLogs",
         "ec2:DeleteFlowLogs",

@@ -49,6 +49,10 @@ class MonitoringSettings(Frozen):
         description="Log them to this netlink group, where ulogd or tcpdump reads; none: to the "
         "kernel's log.",
     )
+    sshd: bool = Field(
+        default=False,
+        description="Have sshd log sign-ins in detail as well, by a drop-in file of ours and a reload.",
+    )
     vpcs: tuple[Vpc, ...] = Field(default=(), description="Networks of AWS.")
 
     def vpc(self, name: str) -> Vpc | None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from activities.aws import Clouds
 from activities.monitoring import Monitoring, RaiseMonitoring
 from activities.providers.nft_flow_log import NftFlowLog
+from activities.providers.sshd_log_level import SshdLogLevel
 from activities.providers.vpc_flow_logs import VpcFlowLogs
 from activities.shells import Shells
 from responder.contract import Resource
@@ -26,4 +27,8 @@ class Watching:
         host = self._inventory.host(action.host or "")
         if host is None or host.access is None:
             return {}
-        return {host.name: NftFlowLog(self._shells.open(host.access), host.name, settings)}
+        shell = self._shells.open(host.access)
+        found: dict[str, Resource[Monitoring]] = {host.name: NftFlowLog(shell, host.name, settings)}
+        if settings.sshd:
+            found[f"{host.name}/sshd"] = SshdLogLevel(shell, host.name)
+        return found
