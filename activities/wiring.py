@@ -52,7 +52,7 @@ class Wiring:
         self._watching = Watching(inventory, self._shells, self._clouds)
         self._accounts = Accounts(inventory, self._shells)
         self._ssh_keys = SshKeys(inventory, self._shells)
-        self._keys = ManagedKeyRing(inventory.rotation)
+        self._keys = ManagedKeyRing(inventory)
         self._iam = Iam(inventory, self._clouds)
 
     def resolve(self, action: Action[Any]) -> Mapping[str, Resource[Any]]:

@@ -47,10 +47,14 @@ def load_kinds(settings: Settings) -> Kinds:
 
 def load_provision(settings: Settings, store: Store) -> Provision:
     """What finds the providers of an action."""
-    inventory = settings.inventory.model_copy(update={"rotation": settings.rotation, "vaulted": settings.vaulted})
+    inventory = settings.inventory.model_copy(
+        update={"rotation": settings.rotation, "vaulted": settings.vaulted}
+    )
     return cast("Provision", load(settings.wiring)(inventory, store))
 
 
 def load_secrets(settings: Settings) -> SecretStore:
     """The secret store that the settings name."""
-    return cast("SecretStore", load(settings.secret_store)(settings.rotation))
+    return cast(
+        "SecretStore", load(settings.secret_store)(settings.rotation, settings.inventory.clouds)
+    )

@@ -7,6 +7,7 @@ refuses the key, and a status is not a refusal: a watch on its last use has to f
 
 import json
 from datetime import datetime
+from typing import Any
 
 from pydantic import JsonValue, SecretBytes
 
@@ -78,7 +79,7 @@ class AccessKey:
         if found is state:
             return
         await self._check_not_ours()
-        which = {"UserName": self._user, "AccessKeyId": self._key}
+        which: dict[str, Any] = {"UserName": self._user, "AccessKeyId": self._key}
         if found is KeyStatus.ABSENT:
             raise RuntimeError(f"{self.name}: it was deleted; a deleted key cannot be made {state}")
         if state is KeyStatus.ABSENT:

@@ -31,7 +31,7 @@ class _Inline:
     def __init__(self, aws: Aws, kind: str, of: str, policy: str) -> None:
         self._aws = aws
         self._kind = kind
-        self._which = {f"{kind.capitalize()}Name": of, "PolicyName": policy}
+        self._which: dict[str, Any] = {f"{kind.capitalize()}Name": of, "PolicyName": policy}
 
     async def document(self) -> dict[str, Any] | None:
         """The policy; None if there is none. Raises `AwsError` if there is no such user or role."""

@@ -31,7 +31,7 @@ class Iam:
     def __init__(self, inventory: Inventory, clouds: Clouds) -> None:
         self._names = {cloud.name for cloud in inventory.clouds}
         self._clouds = clouds
-        self._store = open_store(inventory.rotation)
+        self._store = open_store(inventory.rotation, inventory.clouds)
 
     def resolve(self, action: IamChange) -> Mapping[str, Resource[Any]]:
         """The account's resource. Raises `Refused` for an account that is not in the inventory."""

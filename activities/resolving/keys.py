@@ -7,16 +7,16 @@ from activities.providers.key_versions import VersionOfKey
 from activities.secret_stores import open_store
 from responder.contract import Resource
 from responder.errors import Refused
-from responder.rotation import Rotation
+from responder.inventory import Inventory
 from responder.secrets.contract import Stage
 
 
 class ManagedKeyRing:
     """The resources of the actions on key versions, and the answer to `ManagedKeys`."""
 
-    def __init__(self, rotation: Rotation) -> None:
-        self._rotation = rotation
-        self._store = open_store(rotation)
+    def __init__(self, inventory: Inventory) -> None:
+        self._rotation = inventory.rotation
+        self._store = open_store(inventory.rotation, inventory.clouds)
 
     def resolve(self, action: KeyVersion) -> Mapping[str, Resource[Stage]]:
         """The version in the store. Raises `Refused` for a key that is not managed."""

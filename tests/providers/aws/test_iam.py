@@ -53,6 +53,11 @@ def made(colleague: Colleague, user: str) -> str:
     return str(colleague("iam").create_access_key(UserName=user)["AccessKey"]["AccessKeyId"])
 
 
+def policy(effect: str, action: str) -> dict[str, Any]:
+    statement = {"Effect": effect, "Action": action, "Resource": "*"}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
 async def put(resource: Any, state: Any, record: Any = None) -> None:
     await resource.write(state, key="step", until=None, tag="INC-2026-0001", record=record)
 
@@ -148,7 +153,7 @@ async def test_a_quarantine_denies_everything_and_leaves_other_policies_alone(
     aws: Aws, colleague: Colleague, user: str
 ) -> None:
     iam = colleague("iam")
-    theirs = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}  # fmt: skip
+    theirs = policy("Allow", "s3:*")
     iam.put_user_policy(UserName=user, PolicyName="theirs", PolicyDocument=json.dumps(theirs))
     quarantine = UserQuarantine(aws, "prod", user)
     assert (await quarantine.read()).state is Quarantine.OPEN
@@ -170,7 +175,7 @@ async def test_a_policy_of_our_name_that_somebody_changed_is_left_at_the_undo(
 ) -> None:
     quarantine = UserQuarantine(aws, "prod", user)
     await put(quarantine, Quarantine.QUARANTINED)
-    other = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "iam:*", "Resource": "*"}]}  # fmt: skip
+    other = policy("Deny", "iam:*")
     colleague("iam").put_user_policy(
         UserName=user, PolicyName="responder-quarantine", PolicyDocument=json.dumps(other)
     )
