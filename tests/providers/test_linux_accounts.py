@@ -1,18 +1,29 @@
 """Accounts of a Linux host, judged by who can sign in over SSH and by /etc/shadow itself."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
 
-from activities.accounts import AccountState, Sessions
+from activities.accounts import AccountState, DisableAccount, RevokeSessions, Sessions
 from activities.providers.linux_accounts import LinuxAccount, LinuxAccounts, LinuxSessions
 from activities.shell import Completed
 from activities.ssh import SSHShell
+from activities.wiring import Wiring
 from responder.errors import Drifted, Unreachable
+from responder.identities import HostIdentities
+from responder.inventory import Host, Inventory
+from responder.plan import Outcome
+from responder.policy.judge import Policy
+from responder.policy.tiers import TierRules
+from responder.store import Store
+from responder.verbs.context import Kinds
+from tests.databases import ManualClock
 from tests.lab.network import Lab
+from tests.verbs.desk import NEEDS, Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -210,3 +221,42 @@ async def test_the_processes_of_a_service_are_no_sessions(shell: SSHShell) -> No
     with pytest.raises(RuntimeError, match=r"found uid \d+ of a service"):
         await end(point)
     await said(shell, "pkill", "-u", "daemon", "sleep")
+
+
+@pytest.fixture
+def database() -> str:
+    return "sqlite"
+
+
+async def test_through_the_verbs_sessions_are_ended_once_by_two_and_nothing_holds_it(
+    lab: Lab, shell: SSHShell, alice: str, store: Store, clock: ManualClock
+) -> None:
+    clock.now = datetime.now(UTC)
+    host = Host(name="web", access=lab.access("web"))
+    places = (HostIdentities(name="web", accounts=("alice",)),)
+    wiring = Wiring(Inventory(hosts=(host,), identity_providers=places), store)
+    desk = Desk(store, clock, policy=Policy(tiers=TierRules(needs=NEEDS)))
+    kinds = Kinds.of((DisableAccount, RevokeSessions), (), ())
+    desk.context = dataclasses.replace(desk.context, provision=wiring, kinds=kinds)
+    await said(shell, "sh", "-c", "setpriv --reuid=alice --clear-groups sleep 60 >/dev/null 2>&1 &")
+    await asyncio.sleep(1.2)
+    actions = (
+        DisableAccount(account=alice),
+        RevokeSessions(account=alice, before=datetime.now(UTC)),
+    )
+    run = await desk.open_run()
+    done = await desk.do(run, *actions)
+    assert await desk.decide(done.ask, "ana") == "open"
+    assert (await sessions(shell, alice, datetime.now(UTC)).read()).state is Sessions.OPEN
+    assert await desk.decide(done.ask, "ben") == "approved"
+    done = await desk.do(run, *actions)
+    points = [point for receipt in done.receipts for point in receipt.points]
+    assert [point.outcome for point in points] == [Outcome.VERIFIED] * 2
+    assert (await desk.row(points[0].resource)).state == "held"
+    assert (await desk.row(points[1].resource)).state == "settled"
+    assert (await sessions(shell, alice, datetime.now(UTC)).read()).state is Sessions.ENDED
+    assert not await signs_in(lab, alice)
+    await desk.end(points[0].resource)
+    assert (await desk.lift(points[0].resource)).over
+    assert await signs_in(lab, alice)
+    await wiring.close()
