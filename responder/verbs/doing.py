@@ -7,16 +7,15 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from responder.approval.decision import Signed
 from responder.audit import Entry, append
 from responder.errors import Drifted, Refused, Unreachable
 from responder.plan import Plan
-from responder.policy.judge import Case, judge
 from responder.policy.tiers import Ruling
 from responder.store.database import Transaction
 from responder.store.rows import insert_new
-from responder.store.tables import asks, decisions, incidents, steps
+from responder.store.tables import asks, steps
 from responder.verbs import carrying, planning
+from responder.verbs.approved import objection
 from responder.verbs.asking import bump, expire, open_ask, paused
 from responder.verbs.context import Context, heartbeats, verb
 from responder.verbs.recognising import Run, confirm, known
@@ -183,37 +182,27 @@ class Doing:
                 await expire(tx, ask, now)
             if ask["state"] in ("open", "expired"):
                 return await self._not_done(tx, ask, key, "nobody decided in time", now)
-            rows = (
-                await tx.execute(select(decisions).where(decisions.c.ask == ask["id"]))
-            ).mappings()
-            signed = [
-                Signed(document=r["document"], signature=r["signature"], revoked=r["revoked"])
-                for r in rows
-            ]
-            plan = Plan.model_validate(step["plan"])
-            if plan.digest != step["digest"]:
-                return await self._not_done(
-                    tx, ask, key, "the plan was changed after it was made", now
-                )
-            said = context.judgement.objection(
-                ask, signed, digest=plan.digest, now=now, begun=step["begun"] is not None
-            )
-            said = said or await self._rejudge(tx, plan, now)
-            if said is not None:
+            if said := await objection(context, tx, ask, step, now):
                 return await self._not_done(tx, ask, key, said, now)
             if said := await paused(tx):
                 raise Unreachable(f"{key}: {said}; trying again")
-        await self._take_again(run, key, plan)
-        return None
+        return await self._take_again(run, key, step)
 
-    async def _take_again(self, run: Run, key: str, plan: Plan) -> None:
+    async def _take_again(self, run: Run, key: str, step: Mapping[Any, Any]) -> Done | None:
         """The world as it is now, held against what was approved; then the holds."""
+        plan = Plan.model_validate(step["plan"])
         context = self._context
         lifting: str | None = None
         for _ in range(_LIFTING_LOOKS):
             seen = await planning.see(context, [change.request for change in plan.changes])
             now = context.store.now()
             async with context.store.transaction() as tx:
+                # Once more, with the ask locked: reading the world took its time, and an approval
+                # may have been taken back, or have ended, meanwhile.
+                query = select(asks).where(asks.c.step == key).with_for_update()
+                ask = (await tx.execute(query)).mappings().one()
+                if said := await objection(context, tx, ask, step, now):
+                    return await self._not_done(tx, ask, key, said, now)
                 if said := await paused(tx):
                     raise Unreachable(f"{key}: {said}; trying again")
                 if said := await carrying.drift(tx, plan, seen):
@@ -232,44 +221,12 @@ class Doing:
                     await append(tx, now, entry)
                     break
                 if not (lifting := await carrying.take(tx, run, key, plan, seen, now)):
-                    return
+                    return None
                 await tx.rollback()
             await asyncio.sleep(_LIFTING_WAIT)
         else:
             raise Unreachable(f"{key}: {lifting} is still being undone; trying again")
         raise Drifted(said)
-
-    async def _rejudge(self, tx: Transaction, plan: Plan, now: datetime) -> str | None:
-        """Whether policy, as it is now, has come to refuse what was approved."""
-        context = self._context
-        policy = context.policy()
-        cases = []
-        for change in plan.changes:
-            if change.ruling is Ruling.REFUSE:
-                continue
-            action = context.kinds.action(change.request)
-            cases.append(
-                Case(
-                    kind=change.request.kind,
-                    summary=change.summary,
-                    tier=action.tier,
-                    lasts=action.lasts,
-                    reversible=action.reversible,
-                    touches=action.touches(),
-                )
-            )
-        row = (await tx.execute(select(incidents).where(incidents.c.id == plan.incident))).one()
-        used = await planning.used_lately(tx, now)
-        gone = await planning.isolated_now(tx, policy.availability.kinds, now)
-        verdicts = judge(
-            policy, cases, priority=row.priority, indicators=plan.touches, used=used, isolated=gone
-        )
-        for case, verdict in zip(cases, verdicts, strict=True):
-            if verdict.ruling is Ruling.REFUSE:
-                return f"{case.summary}: {verdict.reason}"
-            if verdict.tier.rank > plan.tier.rank:
-                return f"{case.summary}: it is {verdict.tier} now, and was approved as {plan.tier}"
-        return None
 
     async def _not_done(
         self, tx: Transaction, ask: Mapping[Any, Any], key: str, said: str, now: datetime

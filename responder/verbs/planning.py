@@ -20,6 +20,7 @@ from responder.verbs.context import Context
 from responder.verbs.recognising import Run
 
 _AT_ONCE = 32
+_READ_WITHIN = 3.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,12 @@ class Seen:
 
 
 async def see(context: Context, requests: Sequence[Request]) -> list[Seen]:
-    """Read every enforcement point of every action, at once; a silent point is unknown."""
+    """
+    Read every enforcement point of every action, at once; a silent point is unknown.
+
+    One that takes longer than `_READ_WITHIN`, or than its resource asks for, is silent: a dead
+    firewall must not hold up the living ones.
+    """
     policy = context.policy()
     actions = [_shortened(policy, context.kinds.action(request)) for request in requests]
     requests = [Request.of(action) for action in actions]
@@ -44,7 +50,8 @@ async def see(context: Context, requests: Sequence[Request]) -> list[Seen]:
     async def read(resource: Resource[Any]) -> Found[Any] | None:
         async with gate:
             try:
-                return await resource.read()
+                async with asyncio.timeout(getattr(resource, "reads_within", _READ_WITHIN)):
+                    return await resource.read()
             except Exception:  # noqa: BLE001 - unknown; carrying out says what is wrong with it
                 return None
 

@@ -1,0 +1,70 @@
+"""Whether what people decided, and policy as it is now, still allow what was planned."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from responder.approval.decision import Signed
+from responder.plan import Plan
+from responder.policy.judge import Case, judge
+from responder.policy.tiers import Ruling
+from responder.store.database import Transaction
+from responder.store.tables import decisions, incidents
+from responder.verbs import planning
+from responder.verbs.context import Context
+
+
+async def objection(
+    context: Context,
+    tx: Transaction,
+    ask: Mapping[Any, Any],
+    step: Mapping[Any, Any],
+    now: datetime,
+) -> str | None:
+    """Why the planned *step* may not be carried out on the strength of *ask*; None if it may."""
+    plan = Plan.model_validate(step["plan"])
+    if plan.digest != step["digest"]:
+        return "the plan was changed after it was made"
+    query = select(decisions).where(decisions.c.ask == ask["id"])
+    signed = [
+        Signed(document=row["document"], signature=row["signature"], revoked=row["revoked"])
+        for row in (await tx.execute(query)).mappings()
+    ]
+    said = context.judgement.objection(
+        ask, signed, digest=plan.digest, now=now, begun=step["begun"] is not None
+    )
+    return said or await _rejudged(context, tx, plan, now)
+
+
+async def _rejudged(context: Context, tx: Transaction, plan: Plan, now: datetime) -> str | None:
+    """Whether policy, as it is now, has come to refuse what was approved."""
+    policy = context.policy()
+    cases = []
+    for change in plan.changes:
+        if change.ruling is Ruling.REFUSE:
+            continue
+        action = context.kinds.action(change.request)
+        cases.append(
+            Case(
+                kind=change.request.kind,
+                summary=change.summary,
+                tier=action.tier,
+                lasts=action.lasts,
+                reversible=action.reversible,
+                touches=action.touches(),
+            )
+        )
+    row = (await tx.execute(select(incidents).where(incidents.c.id == plan.incident))).one()
+    used = await planning.used_lately(tx, now)
+    gone = await planning.isolated_now(tx, policy.availability.kinds, now)
+    verdicts = judge(
+        policy, cases, priority=row.priority, indicators=plan.touches, used=used, isolated=gone
+    )
+    for case, verdict in zip(cases, verdicts, strict=True):
+        if verdict.ruling is Ruling.REFUSE:
+            return f"{case.summary}: {verdict.reason}"
+        if verdict.tier.rank > plan.tier.rank:
+            return f"{case.summary}: it is {verdict.tier} now, and was approved as {plan.tier}"
+    return None
