@@ -17,12 +17,19 @@ from tests.databases import (  # noqa: F401 - fixtures
     store,
     store_url,
 )
+from tests.lab import sandbox
 from tests.lab.network import Lab, why_not
 
 # In CI the same examples every time; at a desk new ones, so that what CI cannot meet is met there.
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Each of several processes that run tests at once builds a lab of its own."""
+    if hasattr(config, "workerinput"):
+        sandbox.apart()
 
 
 @pytest.fixture(scope="session")
