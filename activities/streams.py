@@ -72,7 +72,11 @@ class Transfer(Protocol):
 
     line: str
     received: int
-    ended: Ended | None
+
+    @property
+    def ended(self) -> Ended | None:
+        """How it ended; None until its last chunk was taken."""
+        ...
 
     def __iter__(self) -> Iterator[bytes]: ...
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -11,6 +12,8 @@ from responder.evidence.vault import Place, Stored, Vault
 
 log = structlog.get_logger(__name__)
 _PROGRESS_SECONDS = 10.0
+# Threads of their own: a stream takes minutes, and the loop's few are for what takes moments.
+_THREADS = ThreadPoolExecutor(32, thread_name_prefix="evidence")
 _COMPLAINT = 300  # characters
 
 
@@ -21,7 +24,8 @@ async def receive(vault: Vault, place: Place, transfer: Transfer) -> Stored:
     If this is cancelled the command on the host is ended, and nothing is kept. Raises what the
     transfer and the vault raise, and `Failed` if what came is not what the host says it sent.
     """
-    work = asyncio.ensure_future(asyncio.to_thread(vault.put, place, checked(transfer)))
+    loop = asyncio.get_running_loop()
+    work = loop.run_in_executor(_THREADS, vault.put, place, checked(transfer))
     try:
         while True:
             done, _ = await asyncio.wait({work}, timeout=_PROGRESS_SECONDS)

@@ -93,6 +93,8 @@ def test_a_vault_in_s3_is_not_read_as_a_folder(
 ) -> None:
     vault = {"kind": "s3", "cloud": "forensics", "bucket": "our-evidence", "retain_days": 30}
     monkeypatch.setenv("RESPONDER_EVIDENCE", json.dumps({"vault": vault}))
+    cloud = {"name": "forensics", "account": "123456789012", "region": "eu-central-1"}
+    monkeypatch.setenv("RESPONDER_INVENTORY", json.dumps({"clouds": [cloud]}))
     said = run("evidence", "verify")
     assert said.status == 2
     assert "kept in the bucket our-evidence" in said.err

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,6 +136,17 @@ def test_what_is_not_whole_is_not_kept(vault: FolderVault, tmp_path: Path) -> No
     assert [p for p in (tmp_path / "evidence").rglob("*") if p.is_file()] == []
     with pytest.raises(NotThere):
         list(vault.get(place("one")))
+
+
+def test_200_megabytes_are_kept_and_read_back_in_bounded_memory(vault: FolderVault) -> None:
+    piece = os.urandom(1 << 16)
+    tracemalloc.start()
+    stored = vault.put(place("large"), (piece for _ in range(3200)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print(f"peak {peak / 2**20:.1f} MiB")
+    assert stored.size == 200 << 20
+    assert peak < 40 << 20
 
 
 @given(
