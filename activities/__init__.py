@@ -24,12 +24,13 @@ from activities.keys import (
 from activities.monitoring import RaiseMonitoring
 from activities.restrict import Restrict
 from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
+from activities.volumes import SnapshotVolumes
 
 ACTIONS = (
     Block, Isolate, Restrict, RaiseMonitoring, DisableAccount, RevokeSessions,
     RemoveSshKey, AddSshKey, RevokeSshKey,
     AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion,
     DeactivateAccessKey, DeleteAccessKey, CreateAccessKey, QuarantineUser, RevokeRoleSessions,
-    CollectEvidence, ExportLogs,
+    CollectEvidence, ExportLogs, SnapshotVolumes,
 )  # fmt: skip
 LOOKUPS = (Connections, AccessKeyUse, ManagedKeys)

@@ -174,7 +174,9 @@ class Aws:
             if paged and client.can_paginate(operation):
                 pages = client.get_paginator(operation).paginate(**params)
                 return dict(pages.build_full_result())
-            return dict(getattr(client, operation)(**params))
+            answer = dict(getattr(client, operation)(**params))
+            # A body that streams is read here, not on the event loop.
+            return {k: v.read() if hasattr(v, "read") else v for k, v in answer.items()}
         except ClientError as error:
             raise self._told(error, service, what) from error
         except (

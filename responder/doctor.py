@@ -6,7 +6,7 @@ import stat
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from responder.catalogue import load_kinds
+from responder.catalogue import load_kinds, load_provision
 from responder.crypto.keyring import KeyRing
 from responder.errors import ResponderError
 from responder.incident import Frozen, Priority
@@ -43,6 +43,7 @@ async def examine(settings: Settings) -> list[Finding]:
         "playbooks": _playbooks,
         "protected": _protected,
         "enforcement points": _points,
+        "clouds": _clouds,
     }
     return [await _run(name, check, settings) for name, check in checks.items()]
 
@@ -196,6 +197,27 @@ async def _protected(settings: Settings) -> Finding:
         state="ok",
         found=f"{len(settings.protected)} networks, {len(settings.inventory.hosts)} hosts",
     )
+
+
+async def _clouds(settings: Settings) -> Finding:
+    """Whether AWS answers in every account and region, to credentials of the account that is named."""
+    count = len(settings.inventory.clouds)
+    store = Store(settings.database)
+    provision = load_provision(settings, store)
+    try:
+        ask = getattr(provision, "faults", None)
+        faults: list[str] = await ask() if count and ask is not None else []
+    finally:
+        await provision.close()
+        await store.close()
+    if faults:
+        return Finding(
+            name="clouds",
+            state="fail",
+            found="; ".join(faults),
+            remedy="mend `inventory.clouds`, or the credentials in boto3's chain",
+        )
+    return Finding(name="clouds", state="ok", found=f"{count} answer" if count else "none")
 
 
 async def _points(settings: Settings) -> Finding:

@@ -57,6 +57,7 @@ async def build(aws: Aws, *, interfaces: int = 2) -> Estate:
         "ec2",
         "run_instances",
         ImageId="ami-12c6146b",
+        InstanceType="t3.micro",
         MinCount=1,
         MaxCount=1,
         SubnetId=subnets[0],

@@ -6,6 +6,7 @@ can refuse a request before it arrives, lose the answer after it arrived, and an
 the emulator cannot do.
 """
 
+import http.client
 import os
 import re
 import socket
@@ -13,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -46,7 +46,8 @@ class Call:
     path: str = ""
 
 
-Answering = Callable[[Call], tuple[int, str, bytes] | None]  # None: go on to the emulator
+Said = tuple[int, str, bytes] | tuple[int, str, bytes, dict[str, str]]
+Answering = Callable[[Call], Said | None]  # None: go on to the emulator
 
 
 @dataclass
@@ -140,15 +141,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(
         self, headers: dict[str, str], body: bytes
     ) -> tuple[int, str, bytes, dict[str, str]]:
+        # http.client adds no header of its own: urllib would call a body a form.
+        behind = http.client.HTTPConnection(urllib.parse.urlsplit(self.behind).netloc, timeout=30)
         kept = {k: v for k, v in headers.items() if k not in ("connection", "expect")}
-        request = urllib.request.Request(  # noqa: S310 - loopback
-            f"{self.behind}{self.path}", data=body or None, headers=kept, method=self.command
-        )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                status, got, content = answer.status, dict(answer.headers), answer.read()
-        except urllib.error.HTTPError as error:
-            status, got, content = error.code, dict(error.headers), error.read()
+            behind.request(self.command, self.path, body=body or None, headers=kept)
+            answer = behind.getresponse()
+            status, got, content = answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            behind.close()
         more = {k: v for k, v in got.items() if k.lower() not in (*_HOP_BY_HOP, "content-type")}
         return status, got.get("Content-Type", "text/xml"), content, more
 
