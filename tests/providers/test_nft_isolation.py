@@ -220,7 +220,9 @@ async def test_a_confirmation_that_comes_too_late_leaves_the_node_open(lab: Lab)
 
 async def test_nobody_is_isolated_without_a_way_back(lab: Lab, shell: SSHShell) -> None:
     before = lab.ruleset("web")
-    with pytest.raises(RuntimeError, match=r"expected inventory\.isolation to let SSH back in, found nothing"):
+    with pytest.raises(
+        RuntimeError, match=r"expected inventory\.isolation to let SSH back in, found nothing"
+    ):
         await isolate(NftIsolation(shell, "web", ()), soon(60))
     assert lab.ruleset("web") == before
 
