@@ -28,10 +28,12 @@ from activities.resolving.iam import Iam
 from activities.resolving.keys import ManagedKeyRing
 from activities.resolving.monitoring import Watching
 from activities.resolving.restricting import Restricting
+from activities.resolving.snapshots import Snapshots
 from activities.resolving.ssh_keys import SshKeys
 from activities.restrict import Restrict
 from activities.shells import Shells
 from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
+from activities.volumes import SnapshotVolumes
 from responder.contract import Action, Lookup, Resource
 from responder.errors import Unreachable
 from responder.inventory import Inventory
@@ -49,6 +51,7 @@ class Wiring:
         self._isolating = Isolating(inventory, self._shells, self._clouds)
         self._collecting = Collecting(inventory, self._shells, self._clouds)
         self._restricting = Restricting(inventory, self._shells)
+        self._snapshots = Snapshots(inventory, self._clouds)
         self._watching = Watching(inventory, self._shells, self._clouds)
         self._accounts = Accounts(inventory, self._shells)
         self._ssh_keys = SshKeys(inventory, self._shells)
@@ -66,6 +69,8 @@ class Wiring:
                 return self._collecting.collect(action)
             case ExportLogs():
                 return self._collecting.export(action)
+            case SnapshotVolumes(host=host, incident=incident):
+                return self._snapshots.volumes(host, incident)
             case Restrict(network=network):
                 return self._restricting.restrict(network)
             case RaiseMonitoring():
