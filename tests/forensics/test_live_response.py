@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import resource
 import shutil
 import tarfile
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from activities.collecting.steps import STEPS
+from activities.collecting.steps import STEPS, StepName
 from activities.forensics import Acquired, CollectEvidence
 from activities.providers.live_response import LiveResponse
 from activities.ssh import SSHShell
@@ -198,6 +199,31 @@ async def test_the_full_profile_takes_more(collection: Make, vault: FolderVault)
     assert waivers["packages"].reason == "too slow for a test"
     entry = next(e for e in custody(vault) if e.touch is Touch.WAIVED and e.subject == "packages")
     assert entry.said == "too slow for a test (asked)"
+
+
+async def test_200_megabytes_go_from_the_host_into_the_vault_in_bounded_memory(
+    collection: Make, shell: SSHShell
+) -> None:
+    size = 200 << 20
+    await shell.run("truncate", "-s", str(size), "/root/suspect/log/huge.log")
+    left = [
+        {"step": step.value, "reason": "only the logs are wanted"}
+        for step in StepName
+        if step is not StepName.LOGS
+    ]
+    before, began = resident(), time.monotonic()
+    manifest = await collect(collection(waived=left))
+    seconds, grown = time.monotonic() - began, (resident() - before) / 2**20
+    await shell.run("rm", "/root/suspect/log/huge.log")
+    (logs,) = [a for a in manifest.artefacts if a.name == "logs/files.tar"]
+    print(f"{logs.size >> 20} MiB in {seconds:.1f} s, resident +{grown:.1f} MiB")
+    assert logs.size > size
+    assert grown < 40
+
+
+def resident() -> int:
+    """The most memory this process ever held, in bytes: a peak between two looks counts too."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 async def test_a_limit_that_is_reached_is_in_the_manifest(collection: Make) -> None:
