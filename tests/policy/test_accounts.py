@@ -120,3 +120,18 @@ def test_an_account_is_at_the_providers_whose_patterns_name_it() -> None:
     )
     assert idp.has("ana@example.COM")
     assert not idp.has("ana")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://idp.example.com/scim/v2",
+        "https://user:secret@idp.example.com/",
+        "https://idp.example.com/?x=1",
+        "ftp://idp.example.com",
+        "idp.example.com",
+    ],
+)
+def test_an_address_that_would_give_the_token_away_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="expected https"):
+        ScimIdentities(name="idp", base_url=url, token_env="T")

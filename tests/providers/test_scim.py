@@ -287,18 +287,3 @@ async def test_nobody_there_is_unknown(token: Path) -> None:
     with pytest.raises(Unreachable, match="idp: GET /Users: ConnectError"):
         await away.account(ANA).read()
     await away.close()
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://idp.example.com/scim/v2",
-        "https://user:secret@idp.example.com/",
-        "https://idp.example.com/?x=1",
-        "ftp://idp.example.com",
-        "idp.example.com",
-    ],
-)
-def test_an_address_that_would_give_the_token_away_is_refused(url: str, token: Path) -> None:
-    with pytest.raises(ValueError, match="expected https"):
-        ScimIdentities(name="idp", base_url=url, token_file=token)
