@@ -1,4 +1,4 @@
-"""Make the keys that are missing in one folder, and give a worker's folder the two it may have."""
+"""Make the keys that are missing in one folder, and give a worker's folder those it may have."""
 
 import sys
 from pathlib import Path
@@ -11,11 +11,14 @@ def main(serve: Path, worker: Path) -> None:
     """A worker that is taken over must be able to neither approve nor read a second factor."""
     own, given = Keys(serve), Keys(worker)
     own.make_missing()
-    for mine, theirs in ((own.payloads, given.payloads), (own.public, given.public)):
+    for mine, theirs in (
+        (own.payloads, given.payloads),
+        (own.evidence, given.evidence),
+        (own.public, given.public),
+    ):
         write_private(theirs, mine.read_bytes())
-    print(
-        f"keys are in {own.folder}; {given.folder} has {given.payloads.name}, {given.public.name}"
-    )
+    names = ", ".join(sorted(path.name for path in given.folder.iterdir()))
+    print(f"keys are in {own.folder}; {given.folder} has {names}")
 
 
 if __name__ == "__main__":
