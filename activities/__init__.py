@@ -6,6 +6,7 @@ from activities.access_keys import (
     CreateAccessKey,
     DeactivateAccessKey,
     DeleteAccessKey,
+    ManagedAccessKeys,
     QuarantineUser,
     RevokeRoleSessions,
 )
@@ -33,4 +34,4 @@ ACTIONS = (
     DeactivateAccessKey, DeleteAccessKey, CreateAccessKey, QuarantineUser, RevokeRoleSessions,
     CollectEvidence, ExportLogs, SnapshotVolumes,
 )  # fmt: skip
-LOOKUPS = (Connections, AccessKeyUse, ManagedKeys)
+LOOKUPS = (Connections, AccessKeyUse, ManagedAccessKeys, ManagedKeys)

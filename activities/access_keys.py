@@ -1,5 +1,6 @@
 """AWS IAM: access keys of users, and what keeps a stolen one or its sessions from being used."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -50,7 +51,7 @@ class DeactivateAccessKey(Action[KeyStatus]):
     )
 
     def desired(self, before: KeyStatus) -> KeyStatus:
-        return KeyStatus.ABSENT if before is KeyStatus.ABSENT else KeyStatus.INACTIVE
+        return KeyStatus.INACTIVE
 
     def touches(self) -> Indicators:
         return Indicators(accounts=(self.user,))
@@ -206,3 +207,40 @@ class AccessKeyUse(Lookup[list[KeyUse]]):
 
     def __str__(self) -> str:
         return f"use of the access keys of {self.user} in {self.cloud}"
+
+
+class AccessKeyFacts(Frozen):
+    """An access key that is rotated, and what of it IAM and the secret store know; never its secret."""
+
+    name: str = Field(description="Its secret's name.")
+    cloud: str
+    user: str
+    quiet: timedelta
+    check: timedelta
+    give_up: timedelta
+    keys: tuple[KeyUse, ...] = Field(default=(), description="All keys of the user, oldest first.")
+
+
+class ManagedAccessKeys(Lookup[list[AccessKeyFacts]]):
+    """Which of some names are users, or secrets of users, whose access keys are rotated here."""
+
+    names: tuple[str, ...] = Field(description="Names, such as the accounts of an incident.")
+
+    def __str__(self) -> str:
+        return f"managed access keys among {', '.join(self.names) or 'none'}"
+
+
+def cut_over(uses: Iterable[KeyUse], new: Iterable[str], quiet_since: datetime) -> bool:
+    """
+    Whether every new key was used and no other one since *quiet_since*.
+
+    That is all that IAM tells: the last use of a key, by service and region, not who used it.
+    """
+    made = set(new)
+    old = [one for one in uses if one.key not in made and one.status is KeyStatus.ACTIVE]
+    fresh = [one for one in uses if one.key in made]
+    return (
+        len(fresh) == len(made)
+        and all(one.used is not None for one in fresh)
+        and all(one.used is None or one.used < quiet_since for one in old)
+    )

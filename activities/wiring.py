@@ -9,6 +9,7 @@ from activities.access_keys import (
     CreateAccessKey,
     DeactivateAccessKey,
     DeleteAccessKey,
+    ManagedAccessKeys,
     QuarantineUser,
     RevokeRoleSessions,
 )
@@ -100,6 +101,8 @@ class Wiring:
                 return await self._keys.among(names)
             case AccessKeyUse():
                 return await self._iam.use(lookup)
+            case ManagedAccessKeys(names=names):
+                return await self._iam.among(names)
         raise Unreachable(f"{lookup}: nothing here can answer it")
 
     async def faults(self) -> list[str]:

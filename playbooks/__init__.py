@@ -12,6 +12,7 @@ from responder import Playbook
 PLAYBOOKS: tuple[type[Playbook], ...]
 
 _NAMES = {
+    "access_key_rotation": "AccessKeyRotation",
     "authentication_attack": "AuthenticationAttack",
     "credential_compromise": "CredentialCompromise",
     "key_rotation": "KeyRotation",

@@ -1,35 +1,59 @@
 """A credential is in other hands: it is shut out first, and service is restored after that."""
 
+from datetime import timedelta
+
 from temporalio import workflow
 
-from activities.keys import (
-    AddKeyVersion,
-    ManagedKeys,
-    PromoteKeyVersion,
-    RevokeKeyVersion,
+from activities.access_keys import (
+    AccessKeyFacts,
+    AccessKeyUse,
+    CreateAccessKey,
+    DeactivateAccessKey,
+    KeyStatus,
+    ManagedAccessKeys,
 )
+from activities.keys import AddKeyVersion, ManagedKeys, PromoteKeyVersion, RevokeKeyVersion
 from activities.ssh_keys import Mode
 from responder import Incident, Playbook
 from responder.secrets.contract import version_for
 
+WATCH = timedelta(minutes=30)  # as long as AWS IRP-CredCompromise 2.0 watches
+
 
 @workflow.defn
 class CredentialCompromise(Playbook, answers="credential_compromise"):
-    """Have nobody accept the key any longer, then make a new one; what it is not told, people are."""
+    """Have nobody accept the key any longer, watch, then make a new one; what is not ours, people are told."""
 
     @workflow.run
     async def run(self, incident: Incident) -> None:
         keys = await self.look_up(ManagedKeys(names=incident.accounts))
-        used = [(key.name, key.current.id) for key in keys if key.current is not None]
-        await self.do(*(RevokeKeyVersion(key=name, version=version) for name, version in used))
+        users = await self.look_up(ManagedAccessKeys(names=incident.accounts))
+        used = [(k.name, k.current.id) for k in keys if k.current is not None]
+        stolen = [(u, k.key) for u in users for k in u.keys if k.status is KeyStatus.ACTIVE]
+        await self.do(
+            *(DeactivateAccessKey(cloud=u.cloud, user=u.user, key=k) for u, k in stolen),
+            *(RevokeKeyVersion(key=name, version=version) for name, version in used),
+        )
         await self.contained()
-        new = {key.name: version_for(incident.id, key.name) for key in keys}
-        mode = Mode.EMERGENCY
-        await self.do(*(AddKeyVersion(key=k, version=v, mode=mode) for k, v in new.items()))
+        new = {k.name: version_for(incident.id, k.name) for k in keys}
+        new |= {u.name: version_for(incident.id, u.name) for u in users}
+        mode, shut = Mode.EMERGENCY, workflow.now()
+        if stolen:
+            await workflow.sleep(WATCH, summary="a watch: is a deactivated key still used?")
+            for u in users:
+                uses = await self.look_up(AccessKeyUse(cloud=u.cloud, user=u.user))
+                if late := [str(k) for k in uses if k.used is not None and k.used > shut]:
+                    await self.announce(f"used after it was shut out: {'; '.join(late)}", loud=True)
+        await self.do(*(AddKeyVersion(key=k.name, version=new[k.name], mode=mode) for k in keys))
+        await self.do(*(_new_key(u, new[u.name]) for u in users))
         await self.do(*(PromoteKeyVersion(key=k, version=v, mode=mode) for k, v in new.items()))
-        if keys:
-            await self.announce(f"{incident.title}: {', '.join(new)} revoked and replaced")
-        if others := [name for name in incident.accounts if name not in new]:
-            await self.announce(
-                f"{incident.title}: not ours to rotate: {', '.join(others)}", loud=True
-            )
+        if new:
+            await self.announce(f"{incident.title}: {', '.join(new)} shut out and replaced")
+        ours = [*new, *(u.user for u in users)]
+        if others := [name for name in incident.accounts if name not in ours]:
+            await self.announce(f"not ours to rotate: {', '.join(others)}", loud=True)
+
+
+def _new_key(u: AccessKeyFacts, version: str) -> CreateAccessKey:
+    whose = {"cloud": u.cloud, "user": u.user, "secret": u.name}
+    return CreateAccessKey(**whose, version=version, mode=Mode.EMERGENCY)

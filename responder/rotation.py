@@ -36,12 +36,37 @@ class ManagedKey(Frozen):
         return self
 
 
+class RotatedAccessKey(Frozen):
+    """An access key of AWS that is rotated; the secret of this name holds the one in use."""
+
+    name: SecretName = Field(description="Its name in the secret store, where its users read it.")
+    cloud: Name = Field(description="The account, by its name under `inventory.clouds`.")
+    user: str = Field(pattern=r"^[\w+=,.@-]{1,64}$", description="The IAM user.")
+    quiet: timedelta = Field(
+        default=timedelta(days=1),
+        gt=timedelta(0),
+        description="How long the old key must be unused, and the new one used, before the old is "
+        "deactivated; as long again it is watched before it is deleted.",
+    )
+    check: timedelta = Field(
+        default=timedelta(hours=1), gt=timedelta(0), description="How often its use is looked up."
+    )
+    give_up: timedelta = Field(
+        default=timedelta(days=7),
+        gt=timedelta(0),
+        description="How long users have to change over before people are told that they did not.",
+    )
+
+
 class KeyRotation(Frozen):
     """Which keys are rotated by plan, and when."""
 
     schedule: str = Field(default="0 2 1 * *", description="When, as a crontab says it.")
     time_zone: str = Field(default="UTC", description="The schedule's time zone.")
     keys: tuple[ManagedKey, ...] = Field(default=(), description="The keys.")
+    access_keys: tuple[RotatedAccessKey, ...] = Field(
+        default=(), description="Access keys of AWS; each step of their rotation is asked."
+    )
     distribute: timedelta = Field(
         default=timedelta(minutes=30),
         ge=timedelta(0),
@@ -67,7 +92,7 @@ class KeyRotation(Frozen):
     @model_validator(mode="after")
     def _whole(self) -> "KeyRotation":
         Cron(expression=self.schedule, time_zone=self.time_zone)
-        names = [key.name for key in self.keys]
+        names = [*(key.name for key in self.keys), *(key.name for key in self.access_keys)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two keys are named {', '.join(twice)}")
         return self
@@ -125,10 +150,24 @@ class Rotation(Frozen):
         """The key of this name."""
         return next((key for key in self.plan.keys if key.name == name), None)
 
+    def access_key(self, name: str) -> RotatedAccessKey | None:
+        """The access key whose secret has this name."""
+        return next((key for key in self.plan.access_keys if key.name == name), None)
+
 
 def planned(rotation: KeyRotation, schedules: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
     """Every schedule there should be: the rotation's own, and those the settings list."""
     own: tuple[Schedule, ...] = ()
+    if rotation.access_keys:
+        made = Schedule(
+            name="access-key-rotation",
+            cron=rotation.schedule,
+            time_zone=rotation.time_zone,
+            category="access_key_rotation",
+            what=tuple(key.name for key in rotation.access_keys),
+            title="Planned rotation of access keys",
+        )
+        own = (made,)
     if rotation.keys:
         made = Schedule(
             name="key-rotation",
@@ -138,7 +177,7 @@ def planned(rotation: KeyRotation, schedules: tuple[Schedule, ...]) -> tuple[Sch
             what=tuple(key.name for key in rotation.keys),
             title="Planned key rotation",
         )
-        own = (made,)
+        own = (*own, made)
     found = (*own, *schedules)
     names = [one.name for one in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):

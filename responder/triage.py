@@ -21,6 +21,7 @@ CATEGORIES: tuple[str, ...] = (
     "policy_violation",
     "certificate_expiry",
     "key_rotation",
+    "access_key_rotation",
 )
 
 PRIORITIES: dict[Severity, Priority] = {

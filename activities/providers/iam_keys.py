@@ -14,6 +14,7 @@ from pydantic import JsonValue, SecretBytes
 from activities.access_keys import KeyStatus, KeyUse
 from activities.aws import Aws, AwsError
 from responder.contract import Found
+from responder.errors import Drifted
 from responder.secrets.contract import SecretStore, Stage
 
 MOST_KEYS = 2  # IAM User Guide, "IAM and AWS STS quotas": access keys assigned to a user
@@ -50,21 +51,26 @@ async def listed(aws: Aws, user: str) -> list[dict[str, str]]:
 
 
 class AccessKey:
-    """The status of one access key of one user."""
+    """Whether one access key of one user is accepted; one that is deleted is not."""
 
     expires_by_itself = False
 
     def __init__(self, aws: Aws, cloud: str, user: str, key: str) -> None:
         self._aws = aws
         self._user = user
-        self._key = key
+        self._which: dict[str, Any] = {"UserName": user, "AccessKeyId": key}
         self.name = f"access-key/{cloud}/{user}/{key}"
 
     async def read(self) -> Found[KeyStatus]:
+        found = await self.status()
+        return Found(state=KeyStatus.INACTIVE if found is KeyStatus.ABSENT else found)
+
+    async def status(self) -> KeyStatus:
+        """What IAM lists it as."""
         for row in await listed(self._aws, self._user):
-            if row["AccessKeyId"] == self._key:
-                return Found(state=KeyStatus(row["Status"].lower()))
-        return Found(state=KeyStatus.ABSENT)
+            if row["AccessKeyId"] == self._which["AccessKeyId"]:
+                return KeyStatus(row["Status"].lower())
+        return KeyStatus.ABSENT
 
     async def write(
         self,
@@ -75,27 +81,64 @@ class AccessKey:
         tag: str,
         record: JsonValue = None,
     ) -> None:
-        found = (await self.read()).state
+        found = await self.status()
         if found is state:
             return
-        await self._check_not_ours()
-        which: dict[str, Any] = {"UserName": self._user, "AccessKeyId": self._key}
         if found is KeyStatus.ABSENT:
-            raise RuntimeError(f"{self.name}: it was deleted; a deleted key cannot be made {state}")
-        if state is KeyStatus.ABSENT:
-            if found is not KeyStatus.INACTIVE:
-                raise RuntimeError(f"{self.name}: expected it inactive, found {found}; not deleted")
-            await self._aws.call("iam", "delete_access_key", **which)
-            return
-        await self._aws.call("iam", "update_access_key", **which, Status=state.value.capitalize())
+            raise Drifted(
+                f"{self.name}: expected it inactive, found it deleted: it cannot come back"
+            )
+        await self.check_not_ours()
+        status = state.value.capitalize()
+        await self._aws.call("iam", "update_access_key", **self._which, Status=status)
 
-    async def _check_not_ours(self) -> None:
+    async def delete(self) -> None:
+        """Delete it, if it is inactive."""
+        found = await self.status()
+        if found is KeyStatus.ACTIVE:
+            raise RuntimeError(f"{self.name}: expected it inactive, found {found}; not deleted")
+        if found is KeyStatus.INACTIVE:
+            await self.check_not_ours()
+            await self._aws.call("iam", "delete_access_key", **self._which)
+
+    async def check_not_ours(self) -> None:
         """Raise for the runner's own user: it could undo nothing any more."""
         own = await self._aws.call("sts", "get_caller_identity")
         if str(own.get("Arn", "")).endswith(f":user/{self._user}"):
             raise RuntimeError(
                 f"{self.name}: {self._user} is the runner itself; nothing was changed"
             )
+
+
+class DeletedAccessKey:
+    """
+    Whether one access key is there at all.
+
+    Another resource than whether it is accepted: what holds that a key is inactive goes on holding
+    it, and is told at its end that there is nothing to give back.
+    """
+
+    expires_by_itself = False
+
+    def __init__(self, aws: Aws, cloud: str, user: str, key: str) -> None:
+        self._key = AccessKey(aws, cloud, user, key)
+        self.name = f"deleted-access-key/{cloud}/{user}/{key}"
+
+    async def read(self) -> Found[KeyStatus]:
+        return Found(state=await self._key.status())
+
+    async def write(
+        self,
+        state: KeyStatus,
+        *,
+        key: str,
+        until: datetime | None,
+        tag: str,
+        record: JsonValue = None,
+    ) -> None:
+        if state is not KeyStatus.ABSENT:
+            raise RuntimeError(f"{self.name}: nothing here makes a key {state}")
+        await self._key.delete()
 
 
 class NewAccessKey:

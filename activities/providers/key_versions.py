@@ -5,12 +5,12 @@ New material is made here and given to the store; nothing else ever sees it. Wha
 version's id and when it was made: no value, no digest of one.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
 
 from responder.contract import Found
-from responder.rotation import ManagedKey
+from responder.rotation import ManagedKey, RotatedAccessKey
 from responder.secrets.contract import SecretStore, Stage
 from responder.secrets.material import make
 
@@ -20,11 +20,17 @@ class VersionOfKey:
 
     expires_by_itself = False
 
-    def __init__(self, store: SecretStore, key: ManagedKey, version: str) -> None:
+    def __init__(
+        self, store: SecretStore, key: ManagedKey | RotatedAccessKey, version: str
+    ) -> None:
         self._store = store
         self._key = key
         self._version = version
         self.name = f"key/{key.name}/{version}"
+
+    @property
+    def _retention(self) -> timedelta:
+        return self._key.retention_period if isinstance(self._key, ManagedKey) else self._key.quiet
 
     async def read(self) -> Found[Stage]:
         for one in await self._store.versions(self._key.name):
@@ -39,12 +45,15 @@ class VersionOfKey:
         name, version = self._key.name, self._version
         match state:
             case Stage.PENDING:
+                if not isinstance(self._key, ManagedKey):
+                    said = f"{self.name}: AWS makes it; ask for CreateAccessKey"
+                    raise RuntimeError(said)  # noqa: TRY004 - nobody passed a wrong type
                 await self._store.put(name, version, make(self._key.type, self._key.size))
             case Stage.CURRENT:
                 await self._store.promote(name, version)
             case Stage.REVOKED:
                 await self._store.revoke(name, version)
             case Stage.DESTROYED:
-                await self._store.destroy(name, version, retention=self._key.retention_period)
+                await self._store.destroy(name, version, retention=self._retention)
             case Stage.ABSENT | Stage.PREVIOUS:
                 raise RuntimeError(f"{self.name}: nothing here makes a version {state}")

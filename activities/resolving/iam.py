@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.access_keys import (
+    AccessKeyFacts,
     AccessKeyUse,
     CreateAccessKey,
     DeactivateAccessKey,
@@ -13,7 +14,7 @@ from activities.access_keys import (
     RevokeRoleSessions,
 )
 from activities.aws import Clouds
-from activities.providers.iam_keys import AccessKey, NewAccessKey, keys_of
+from activities.providers.iam_keys import AccessKey, DeletedAccessKey, NewAccessKey, keys_of
 from activities.providers.iam_policies import OlderSessions, UserQuarantine
 from activities.secret_stores import open_store
 from responder.contract import Resource
@@ -31,6 +32,7 @@ class Iam:
     def __init__(self, inventory: Inventory, clouds: Clouds) -> None:
         self._names = {cloud.name for cloud in inventory.clouds}
         self._clouds = clouds
+        self._rotated = inventory.rotation.plan.access_keys
         self._store = open_store(inventory.rotation, inventory.clouds)
 
     def resolve(self, action: IamChange) -> Mapping[str, Resource[Any]]:
@@ -41,8 +43,10 @@ class Iam:
     def _at(self, action: IamChange) -> Resource[Any]:
         aws = self._clouds.open(action.cloud)
         match action:
-            case DeactivateAccessKey() | DeleteAccessKey():
+            case DeactivateAccessKey():
                 return AccessKey(aws, action.cloud, action.user, action.key)
+            case DeleteAccessKey():
+                return DeletedAccessKey(aws, action.cloud, action.user, action.key)
             case CreateAccessKey():
                 where = (self._store, action.secret, action.version)
                 return NewAccessKey(aws, action.cloud, action.user, *where)
@@ -55,6 +59,22 @@ class Iam:
         """The keys of a user with their last use."""
         self._check(str(lookup), lookup.cloud)
         return await keys_of(self._clouds.open(lookup.cloud), lookup.user)
+
+    async def among(self, names: tuple[str, ...]) -> list[AccessKeyFacts]:
+        """The access keys that are rotated here among *names*, in the settings' order."""
+        return [
+            AccessKeyFacts(
+                name=one.name,
+                cloud=one.cloud,
+                user=one.user,
+                quiet=one.quiet,
+                check=one.check,
+                give_up=one.give_up,
+                keys=tuple(await keys_of(self._clouds.open(one.cloud), one.user)),
+            )
+            for one in self._rotated
+            if one.name in names or one.user in names
+        ]
 
     def _check(self, what: str, cloud: str) -> None:
         if cloud not in self._names:

@@ -20,11 +20,13 @@ class ManagedKeyRing:
 
     def resolve(self, action: KeyVersion) -> Mapping[str, Resource[Stage]]:
         """The version in the store. Raises `Refused` for a key that is not managed."""
-        key = self._rotation.key(action.key)
+        key = self._rotation.key(action.key) or self._rotation.access_key(action.key)
         if key is None:
-            known = ", ".join(one.name for one in self._rotation.plan.keys) or "none"
+            plan = self._rotation.plan
+            names = [*(one.name for one in plan.keys), *(one.name for one in plan.access_keys)]
+            known = ", ".join(names) or "none"
             raise Refused(
-                f"{action}: expected one of key_rotation.keys ({known}), found {action.key}; nothing was "
+                f"{action}: expected a key of key_rotation ({known}), found {action.key}; nothing was "
                 "changed"
             )
         return {self._rotation.secrets.kind: VersionOfKey(self._store, key, action.version)}

@@ -21,7 +21,7 @@ from responder.triage import Triage
 
 routes = Routes()
 
-CATEGORIES = {"planned": "key_rotation", "emergency": "credential_compromise"}
+EMERGENCY = "credential_compromise"
 
 
 class Rotation(Frozen):
@@ -70,13 +70,16 @@ async def list_keys(call: Call) -> list[dict[str, Any]]:
 async def rotate_key(call: Call) -> dict[str, Any]:
     """Open the incident in which one key is rotated; what it needs approved is asked there."""
     served, asked, now = call.served, await call.body(Rotation), call.served.store.now()
-    if served.settings.rotation.key(asked.name) is None:
-        known = ", ".join(key.name for key in served.settings.key_rotation.keys) or "none"
-        raise Problem(404, f"{asked.name}: no such key; key_rotation.keys has {known}")
+    plan = served.settings.key_rotation
+    ours = dict.fromkeys((key.name for key in plan.keys), "key_rotation")
+    ours |= dict.fromkeys((key.name for key in plan.access_keys), "access_key_rotation")
+    if asked.name not in ours:
+        known = ", ".join(ours) or "none"
+        raise Problem(404, f"{asked.name}: no such key; key_rotation has {known}")
     planned = Planned(
         id=f"asked/{asked.name}/{now:%Y-%m-%dT%H:%M:%S}/{secrets.token_hex(4)}",
         title=f"{asked.mode.capitalize()} rotation of {asked.name}, asked for by {call.person.name}",
-        category=CATEGORIES[asked.mode],
+        category=EMERGENCY if asked.mode == "emergency" else ours[asked.name],
         subject=f"{asked.name} {now:%Y-%m-%d %H:%M:%S}",
         what=(asked.name,),
         at=now,

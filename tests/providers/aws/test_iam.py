@@ -17,13 +17,14 @@ import pytest
 
 from activities.access_keys import (
     CreateAccessKey,
-    DeactivateAccessKey,
     KeyStatus,
+    KeyUse,
     Quarantine,
     RevokeRoleSessions,
+    cut_over,
 )
 from activities.aws import Aws, AwsError
-from activities.providers.iam_keys import AccessKey, NewAccessKey, keys_of
+from activities.providers.iam_keys import AccessKey, DeletedAccessKey, NewAccessKey, keys_of
 from activities.providers.iam_policies import OLDER_SESSIONS, OlderSessions, UserQuarantine
 from responder.crypto.keyring import KeyRing
 from responder.errors import Drifted, Unreachable
@@ -67,8 +68,9 @@ async def test_a_key_is_deactivated_reactivated_and_deleted_only_once_inactive(
 ) -> None:
     key = AccessKey(aws, "prod", user, made(colleague, user))
     assert (await key.read()).state is KeyStatus.ACTIVE
+    gone = DeletedAccessKey(aws, "prod", user, key.name.rpartition("/")[2])
     with pytest.raises(RuntimeError, match="expected it inactive, found active; not deleted"):
-        await put(key, KeyStatus.ABSENT)
+        await put(gone, KeyStatus.ABSENT)
     for _ in range(2):
         await put(key, KeyStatus.INACTIVE)
         assert (await key.read()).state is KeyStatus.INACTIVE
@@ -76,9 +78,11 @@ async def test_a_key_is_deactivated_reactivated_and_deleted_only_once_inactive(
     await put(key, KeyStatus.ACTIVE)
     assert (await key.read()).state is KeyStatus.ACTIVE
     await put(key, KeyStatus.INACTIVE)
-    await put(key, KeyStatus.ABSENT)
-    assert (await key.read()).state is KeyStatus.ABSENT
-    with pytest.raises(RuntimeError, match="a deleted key cannot be made active"):
+    for _ in range(2):
+        await put(gone, KeyStatus.ABSENT)
+        assert (await gone.read()).state is KeyStatus.ABSENT
+    assert (await key.read()).state is KeyStatus.INACTIVE
+    with pytest.raises(Drifted, match="found it deleted: it cannot come back"):
         await put(key, KeyStatus.ACTIVE)
 
 
@@ -97,11 +101,34 @@ async def test_an_inactive_key_still_works_at_moto_so_no_test_here_shows_that_it
     assert old.get_caller_identity()["Arn"].endswith(user), "moto has learnt: test the refusal now"
 
 
-async def test_an_unknown_user_has_no_keys_and_a_deleted_key_wants_nothing(aws: Aws) -> None:
+async def test_a_key_of_an_unknown_user_is_not_accepted(aws: Aws) -> None:
     key = AccessKey(aws, "prod", "nobody", "AKIAIOSFODNN7EXAMPLE")
-    assert (await key.read()).state is KeyStatus.ABSENT
-    action = DeactivateAccessKey(cloud="prod", user="nobody", key="AKIAIOSFODNN7EXAMPLE")
-    assert action.desired(KeyStatus.ABSENT) is KeyStatus.ABSENT
+    assert (await key.read()).state is KeyStatus.INACTIVE
+
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("old_used", "new_used", "over"),
+    [
+        (timedelta(days=2), timedelta(hours=1), True),
+        (None, timedelta(hours=1), True),
+        (timedelta(hours=3), timedelta(hours=1), False),
+        (timedelta(days=2), None, False),
+        (None, None, False),
+    ],
+)
+def test_the_cut_over_is_proved_only_by_the_new_key_in_use_and_the_old_one_at_rest(
+    old_used: timedelta | None, new_used: timedelta | None, over: bool
+) -> None:
+    def use(key: str, ago: timedelta | None) -> KeyUse:
+        used = None if ago is None else NOW - ago
+        return KeyUse(key=key, status=KeyStatus.ACTIVE, made=NOW - timedelta(days=9), used=used)
+
+    uses = [use("AKIAOLD", old_used), use("AKIANEW", new_used)]
+    assert cut_over(uses, ["AKIANEW"], NOW - timedelta(days=1)) is over
+    assert not cut_over(uses[:1], ["AKIANEW"], NOW - timedelta(days=1)), "no new key, no proof"
 
 
 async def test_a_new_key_goes_into_the_store_and_nowhere_else(
