@@ -84,6 +84,7 @@ class RevokeSessions(Action[Sessions]):
     """
 
     reversible: ClassVar[bool] = False
+    recovers: ClassVar[bool] = True
     try_for: ClassVar[timedelta] = timedelta(minutes=15)
     tier: ClassVar[Tier] = Tier.T2
     permissions: ClassVar[tuple[str, ...]] = ("ps", "kill")

@@ -38,6 +38,7 @@ class Action(Frozen, Generic[State]):
     # An action that cannot be undone is done once: nothing holds it, no lease ends it, and it is
     # tried for `try_for` before people are told that it was not done.
     reversible: ClassVar[bool] = True
+    recovers: ClassVar[bool] = False  # whoever it hits puts it right alone, as by signing in again
     try_for: ClassVar[timedelta] = timedelta(hours=1)
     longest: ClassVar[timedelta] = timedelta(minutes=5)  # that one attempt may take
     tier: ClassVar[Tier] = Tier.T2

@@ -70,7 +70,7 @@ class Case(Frozen):
     summary: str
     tier: Tier
     lasts: timedelta | None
-    reversible: bool
+    reversible: bool = Field(description="Whether it can be undone, or comes right by itself.")
     touches: Indicators
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from responder.approval.decision import Signed
 from responder.plan import Plan
-from responder.policy.judge import Case, judge
+from responder.policy.judge import judge
 from responder.policy.tiers import Ruling
 from responder.store.database import Transaction
 from responder.store.tables import decisions, incidents
@@ -41,21 +41,11 @@ async def objection(
 async def _rejudged(context: Context, tx: Transaction, plan: Plan, now: datetime) -> str | None:
     """Whether policy, as it is now, has come to refuse what was approved."""
     policy = context.policy()
-    cases = []
-    for change in plan.changes:
-        if change.ruling is Ruling.REFUSE:
-            continue
-        action = context.kinds.action(change.request)
-        cases.append(
-            Case(
-                kind=change.request.kind,
-                summary=change.summary,
-                tier=action.tier,
-                lasts=action.lasts,
-                reversible=action.reversible,
-                touches=action.touches(),
-            )
-        )
+    cases = [
+        planning.case_of(context.kinds.action(change.request))
+        for change in plan.changes
+        if change.ruling is not Ruling.REFUSE
+    ]
     row = (await tx.execute(select(incidents).where(incidents.c.id == plan.incident))).one()
     used = await planning.used_lately(tx, now)
     gone = await planning.isolated_now(tx, policy.availability.kinds, now)

@@ -106,6 +106,18 @@ async def isolated_now(tx: Transaction, kinds: Sequence[str], now: datetime) -> 
     return frozenset(str(request["params"].get("host", "")) for request in requests)
 
 
+def case_of(action: Action[Any]) -> Case:
+    """*action* as the judge sees it."""
+    return Case(
+        kind=type(action).__name__,
+        summary=str(action),
+        tier=action.tier,
+        lasts=action.lasts,
+        reversible=action.reversible or action.recovers,
+        touches=action.touches(),
+    )
+
+
 def draw(
     policy: Policy,
     run: Run,
@@ -117,17 +129,7 @@ def draw(
     isolated: Collection[str] = (),
 ) -> Plan:
     """The plan: what would change at every point, and what policy says of it."""
-    cases = [
-        Case(
-            kind=one.request.kind,
-            summary=str(one.action),
-            tier=one.action.tier,
-            lasts=one.action.lasts,
-            reversible=one.action.reversible,
-            touches=one.action.touches(),
-        )
-        for one in seen
-    ]
+    cases = [case_of(one.action) for one in seen]
     priority = run.incident.priority
     verdicts = judge(
         policy, cases, priority=priority, indicators=run.whole, used=used, isolated=isolated

@@ -77,10 +77,6 @@ def test_the_judge_refuses_a_protected_account_and_asks_about_another() -> None:
     assert ruled(policy, "breakglass", kind="RevokeSessions").ruling is Ruling.REFUSE
 
 
-def test_ending_sessions_needs_two_people_for_as_long_as_the_judge_knows_no_better() -> None:
-    assert ruled(Policy(), "ana", kind="RevokeSessions", reversible=False).tier is Tier.T3
-
-
 def test_what_the_runner_signs_in_with_and_whoever_approves_is_protected_unnamed() -> None:
     access = OverSSH(
         address="198.51.100.10",
