@@ -1,6 +1,5 @@
 """Blocking with iptables and ipset, beyond the contract: the rules, the limits, what others did."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -176,21 +175,6 @@ async def test_a_set_of_another_kind_under_our_name_is_left_alone(with_nft: Ipse
         RuntimeError, match=r"responder4 could not be made to drop .* already exists"
     ):
         await add(with_nft.block(V4))
-    assert await with_nft.dump() == before
-
-
-async def test_blocks_made_and_undone_at_once_do_not_hurt_each_other(
-    with_nft: IpsetGround,
-) -> None:
-    before = await with_nft.dump()
-    points = [with_nft.block(ip_network(f"203.0.113.{number}")) for number in range(12)]
-    await asyncio.gather(*(add(point) for point in points))
-    undone = (p.write(False, key="undo", until=None, tag="") for p in points[::2])
-    await asyncio.gather(*undone, add(with_nft.block(V4)))
-    states = [(await point.read()).state for point in (*points, with_nft.block(V4))]
-    assert states == [*([False, True] * 6), True]
-    for point in (*points, with_nft.block(V4)):
-        await point.write(False, key="undo", until=None, tag="")
     assert await with_nft.dump() == before
 
 
