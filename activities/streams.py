@@ -172,7 +172,9 @@ class _Both:
         statuses = re.findall(rf"\n{self._mark} status (\d+)\n", text)
         if not sums:
             if "sha256sum" in text or "tee" in text:
-                raise Failed(f"the host could not hash what it sent: {_first_line(text)}")
+                raise Failed(
+                    f"the host could not hash what it sent: {' '.join(text.split())[:300]}"
+                )
             raise Unreachable("the output ended before its digest came: it is not whole")
         said = re.sub(rf"\n{self._mark} \w+ \w+\n", "", text).strip()
         # No status: `head` had enough and the command still ran when it was told.
@@ -298,8 +300,3 @@ def _transport(client: "paramiko.SSHClient") -> "paramiko.Transport":
     if transport is None:
         raise Unreachable("the connection is closed")
     return transport
-
-
-def _first_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[0][:300] if lines else ""
