@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from responder.cloud import Cloud
 from responder.errors import Unreachable
@@ -80,6 +81,9 @@ class Aws:
         self.cloud = cloud
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"aws-{cloud.name}")
         self._making = threading.Lock()
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Lock]] = (
+            WeakKeyDictionary()
+        )
         self._session: boto3.Session | None = None
         self._clients: dict[tuple[str, str, int], BaseClient] = {}
 
@@ -121,6 +125,11 @@ class Aws:
             return self._client(service, self.cloud.region, _ATTEMPTS)
         except Exception as error:  # whatever it was, nothing is known
             raise Unreachable(f"{self._where}: {service}: {error}") from error
+
+    def turn(self, name: str) -> asyncio.Lock:
+        """Whose turn it is to change *name*: ours do not race each other, only other people's."""
+        mine = self._turns.setdefault(asyncio.get_running_loop(), {})
+        return mine.setdefault(name, asyncio.Lock())
 
     async def identity(self) -> str:
         """The account that the credentials are of."""

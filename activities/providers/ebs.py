@@ -10,8 +10,10 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from activities.aws import Answer, Aws, AwsError
+from activities.aws import Answer, Aws
+from activities.profile import Profile, Proof
 from activities.providers import ebs_digest, ebs_keys
+from activities.providers.ebs_coverage import uncovered_of
 from activities.providers.ebs_digest import digest
 from responder.cloud import Instance, SnapshotVault
 from responder.contract import Found
@@ -41,9 +43,18 @@ VAULT_PERMISSIONS = (
     "kms:GenerateDataKeyWithoutPlaintext",
     "kms:ReEncrypt*",
 )
+PROFILE = Profile(
+    name="Amazon EBS",
+    answers="SnapshotVolumes",
+    changes="snapshots of all volumes in one request, copies of them in another account or region under a "
+    "key there, locks on the copies, tags",
+    permissions=(*PERMISSIONS, *(f"in the vault: {one}" for one in VAULT_PERMISSIONS)),
+    verified="copies are complete, encrypted and locked, and the SHA-256 of their blocks is that of the source",
+    undone="not: evidence is kept, and its lock ends when it was set to",
+    proof=Proof.EMULATOR,
+)
 
 CASE, SOURCE, SHA256 = "responder:case", "responder:source", "responder:sha256"
-NEVER_COVERED = ("memory", "tmpfs")
 
 
 class _Pair(Frozen):
@@ -238,7 +249,7 @@ class VolumeSnapshots:
 
     async def _record(self, pairs: list[_Pair]) -> JsonValue:
         kept: list[JsonValue] = []
-        uncovered = [*NEVER_COVERED, *await self._instance_store()]
+        uncovered = await uncovered_of(self._aws, self._instance)
         for pair in pairs:
             assert pair.copied is not None
             volume, size = pair.source["VolumeId"], pair.source["VolumeSize"]
@@ -264,19 +275,6 @@ class VolumeSnapshots:
             "lock": f"{self._vault.lock}, {self._vault.lock_days} days",
             "not_covered": list(uncovered),
         }
-
-    async def _instance_store(self) -> list[str]:
-        """Disks of the instance that no snapshot covers, in words."""
-        try:
-            found = await self._aws.pages(
-                "ec2", "describe_instances", "Reservations", InstanceIds=[self._instance]
-            )
-            kind = found[0]["Instances"][0]["InstanceType"]
-            types = await self._aws.call("ec2", "describe_instance_types", InstanceTypes=[kind])
-        except (AwsError, LookupError):
-            return ["instance store, if it had one: the instance is gone"]
-        disks = types["InstanceTypes"][0].get("InstanceStorageInfo", {}).get("Disks", ())
-        return [f"instance store ({d['Count']} x {d['SizeInGB']} GB)" for d in disks]
 
     def _tags(self, **more: str) -> Answer:
         tags = {

@@ -19,14 +19,14 @@ from pydantic import JsonValue
 
 from activities.aws import Answer, Aws, AwsError
 from activities.isolate import Filter
+from activities.profile import Profile, Proof
 from activities.providers import ec2_groups, ec2_machine
+from activities.providers.ec2_denial import denial, denial_name
 from activities.providers.ec2_groups import Groups
 from activities.providers.ec2_machine import (
     MARK,
     Interface,
     Machine,
-    denial,
-    denial_name,
     look,
     shutdown_as,
 )
@@ -52,6 +52,18 @@ PERMISSIONS = (
     "elasticloadbalancing:RegisterTargets",
     "iam:DeleteRolePolicy",
     "iam:PutRolePolicy",
+)
+PROFILE = Profile(
+    name="Amazon EC2",
+    answers="Isolate",
+    changes="out of its auto-scaling group and load balancers; termination and stop protection, disks kept; "
+    "every interface through a group that allows all into one that allows what is kept; Elastic IP addresses "
+    "disassociated; what its role was issued to this instance denied",
+    permissions=PERMISSIONS,
+    verified="all of it is described again, and the closed group's rules are compared",
+    undone="item by item from what was described before; what somebody else changed is left and named. "
+    "Nothing at AWS does that: without the runner it stays isolated",
+    proof=Proof.EMULATOR,
 )
 
 _LONGEST_TAG = 200

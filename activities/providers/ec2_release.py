@@ -8,14 +8,12 @@ somebody else changed meanwhile is left alone and named in `Drifted`, after all 
 from collections.abc import Awaitable, Callable
 
 from activities.aws import Answer, Aws, AwsError
+from activities.providers.ec2_denial import denial, denial_name, policy_of
 from activities.providers.ec2_groups import Groups
 from activities.providers.ec2_machine import (
     MARK,
     Elastic,
     Machine,
-    denial,
-    denial_name,
-    policy_of,
     shutdown_as,
 )
 from responder.errors import Drifted, Unreachable

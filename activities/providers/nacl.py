@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from activities.aws import Answer, Aws, AwsError
 from activities.block import name_of
+from activities.profile import Profile, Proof
 from responder.cloud_points import NetworkAclPoint
 from responder.contract import Found
 from responder.errors import Unreachable
@@ -23,6 +24,17 @@ PERMISSIONS = (
     "ec2:DescribeNetworkAcls",
     "ec2:CreateNetworkAclEntry",
     "ec2:DeleteNetworkAclEntry",
+)
+PROFILE = Profile(
+    name="AWS network ACL",
+    answers="Block",
+    changes="a deny entry each way, in a range of numbers that is ours, below the first entry that allows "
+    "the network; it is stateless, so open connections end as well",
+    permissions=PERMISSIONS,
+    verified="the entries are read, and that nothing before them allows the network",
+    undone="our entries are deleted by network and range; entries of before stay. Nothing at AWS ends "
+    "them: without the runner they stay",
+    proof=Proof.EMULATOR,
 )
 
 _ALL_PROTOCOLS = "-1"
@@ -62,11 +74,22 @@ class NaclBlock:
     async def write(
         self, state: bool, *, key: str, until: datetime | None, tag: str, record: JsonValue = None
     ) -> None:
-        for way, egress in _WAYS.items():
-            if state:
-                await self._deny(egress=egress)
-            else:
-                await self._remove(_numbers(record, way), egress=egress)
+        async with self._aws.turn(self._point.acl):
+            for way, egress in _WAYS.items():
+                if state:
+                    await self._deny(egress=egress)
+                else:
+                    await self._remove(_numbers(record, way), egress=egress)
+
+    async def fault(self) -> str:
+        """Why an entry could not be made now; empty if it could, one each way."""
+        entries = await self._entries()
+        try:
+            for egress in _WAYS.values():
+                self._free(entries, egress=egress, limit=self._limit(entries, egress=egress))
+        except RuntimeError as error:
+            return str(error)
+        return ""
 
     async def _deny(self, *, egress: bool) -> None:
         way = "egress" if egress else "ingress"

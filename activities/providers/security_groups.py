@@ -16,6 +16,7 @@ from pydantic import Field, JsonValue, TypeAdapter
 
 from activities.aws import Answer, Aws, AwsError
 from activities.block import name_of
+from activities.profile import Profile, Proof
 from responder.cloud_points import SecurityGroupPoint
 from responder.contract import Found
 from responder.errors import Drifted
@@ -27,6 +28,17 @@ PERMISSIONS = (
     "ec2:RevokeSecurityGroupIngress",
     "ec2:AuthorizeSecurityGroupIngress",
     "ec2:CreateTags",
+)
+PROFILE = Profile(
+    name="AWS security group",
+    answers="Block",
+    changes="ingress rules whose source is the network, or is inside it, are revoked; a wider rule is not, "
+    "and then nothing is claimed. Connections that are open go on",
+    permissions=PERMISSIONS,
+    verified="the group's rules are read: none lets any of the network in",
+    undone="the revoked rules are written again with their descriptions and tags, and get new ids. Nothing "
+    "at AWS does that: without the runner they stay revoked",
+    proof=Proof.EMULATOR,
 )
 
 
@@ -72,6 +84,16 @@ class SecurityGroupBlock:
         )
         record = _RULES.dump_python(tuple(narrow), mode="json")
         return Found(state=not letting and not lists, record=record)
+
+    async def fault(self) -> str:
+        """Why a block would be refused here; empty if no wider rule lets the network in."""
+        letting, lists = await self._letting()
+        wide = [str(rule) for _, rule in letting if not _within(rule.source, self._network)]
+        if not wide and not lists:
+            return ""
+        return (
+            f"{self._group} allows {'; '.join([*sorted(wide), *lists])}: it blocks nobody in that"
+        )
 
     async def write(
         self, state: bool, *, key: str, until: datetime | None, tag: str, record: JsonValue = None

@@ -13,12 +13,24 @@ from pydantic import JsonValue
 
 from activities.aws import Answer, Aws, AwsError
 from activities.block import name_of
+from activities.profile import Profile, Proof
 from responder.cloud_points import Named, WafPoint
 from responder.contract import Found
 from responder.errors import Unreachable
 from responder.incident import Network
 
 PERMISSIONS = ("wafv2:GetIPSet", "wafv2:UpdateIPSet", "wafv2:GetWebACL")
+PROFILE = Profile(
+    name="AWS WAF",
+    answers="Block",
+    changes="an address or network in an IP set that a web ACL blocks; requests through that web ACL are "
+    "refused, connections are not ended",
+    permissions=PERMISSIONS,
+    verified="the set is read, and the web ACL is looked at for a rule that blocks it",
+    undone="the entry is taken out; other entries are not touched. Nothing at AWS ends it: without the "
+    "runner it stays",
+    proof=Proof.EMULATOR,
+)
 
 _MOST = 10_000  # addresses in one set (AWS WAF Developer Guide, "AWS WAF quotas")
 _ROUNDS = 5
@@ -49,6 +61,10 @@ class WafBlock:
     ) -> None:
         if self._network.prefixlen == 0:
             raise ValueError(f"{self.name}: AWS WAF has no /0; nothing was changed")
+        async with self._aws.turn(self._set.id):
+            await self._compare_and_set(state=state)
+
+    async def _compare_and_set(self, *, state: bool) -> None:
         for _ in range(_ROUNDS):
             got = await self._get("get_ip_set", self._set)
             held = got["IPSet"]
@@ -81,6 +97,13 @@ class WafBlock:
         """Whether the web ACL blocks what is in the set: a set that no rule names stops nothing."""
         acl = (await self._get("get_web_acl", self._web_acl))["WebACL"]
         return any(_blocks(rule, arn) for rule in acl["Rules"])
+
+    async def fault(self) -> str:
+        """Why what is put into the set would stop nobody; empty if a rule blocks the set."""
+        held = (await self._get("get_ip_set", self._set))["IPSet"]
+        if await self._in_force(held["ARN"]):
+            return ""
+        return f"no rule of the web ACL {self._web_acl.name} blocks the IP set {self._set.name}"
 
     async def _update(self, addresses: list[str], held: Answer, token: str) -> bool:
         """Replace the set; False if somebody else did since the reading that gave *token*."""

@@ -7,6 +7,16 @@ import pytest_asyncio
 
 from activities.ssh import SSHShell
 from tests.lab.network import Lab
+from tests.providers.aws.account import (  # noqa: F401 - fixtures
+    _aws,
+    _door,
+    _no_real_credentials,
+    aws,
+    cloud,
+    colleague,
+    moto,
+    way,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -124,7 +125,7 @@ async def test_the_doctor_says_which_cloud_does_not_answer(cloud: Cloud, tmp_pat
     assert (await doctor._run("clouds", doctor._clouds, fine)).found == "1 answer"
 
 
-INVENTORY = {
+INVENTORY: dict[str, Any] = {
     "clouds": [
         {"name": "prod", "account": "123456789012", "region": "eu-central-1"},
         {"name": "vault", "account": "210987654321", "region": "eu-west-1"},

@@ -19,6 +19,10 @@ ATTACKER_V6 = ip_network("2001:db8::9")
 
 @pytest.fixture
 async def point(aws: Aws) -> NetworkAclPoint:
+    return await new_acl(aws)
+
+
+async def new_acl(aws: Aws) -> NetworkAclPoint:
     """A new ACL as people have them: allow all at 100 and 101, both families, both ways."""
     vpc = (await aws.call("ec2", "create_vpc", CidrBlock="10.9.0.0/16"))["Vpc"]["VpcId"]
     made = await aws.call("ec2", "create_network_acl", VpcId=vpc)
