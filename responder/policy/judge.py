@@ -145,6 +145,16 @@ def _rule(policy: Policy, tier: Tier, why: str, *, priority: Priority) -> Verdic
 
 
 def _never(policy: Policy, case: Case, spent: Mapping[str, int]) -> str:
+    """Why *case* is refused whoever approves it; empty if it is not."""
+    return (
+        _never_a_network(policy, case)
+        or _never_a_host(policy, case)
+        or _never_an_account(policy, case)
+        or _over_budget(policy, case, spent)
+    )
+
+
+def _never_a_network(policy: Policy, case: Case) -> str:
     for network in case.touches.networks:
         widest = _by_version(network, policy.tiers.widest_v4, policy.tiers.widest_v6)
         if network.prefixlen < widest:
@@ -154,6 +164,10 @@ def _never(policy: Policy, case: Case, spent: Mapping[str, int]) -> str:
         for asset in policy.assets:
             if any(overlap(network, held) for held in asset.networks):
                 return f"{network} is ours ({asset.name}); isolate {asset.name} instead"
+    return ""
+
+
+def _never_a_host(policy: Policy, case: Case) -> str:
     known = {asset.name: asset for asset in policy.assets}
     for host in case.touches.hosts:
         if host not in known:
@@ -161,13 +175,21 @@ def _never(policy: Policy, case: Case, spent: Mapping[str, int]) -> str:
         # Reading is no harm: evidence is taken from a firewall like from any other host.
         if case.tier is not Tier.T0 and (why := _carries(known[host], policy.protected)):
             return why
-    for account in case.touches.accounts if case.kind in policy.closing else ():
-        if why := protected_account(account, policy.protected_accounts):
-            return why
-    budget = policy.budgets.get(case.kind)
-    if budget is not None and spent.get(case.kind, 0) >= budget:
-        return f"{budget} {case.kind} an hour are the budget, and all are used"
     return ""
+
+
+def _never_an_account(policy: Policy, case: Case) -> str:
+    if case.kind not in policy.closing:
+        return ""
+    said = (protected_account(name, policy.protected_accounts) for name in case.touches.accounts)
+    return next((why for why in said if why), "")
+
+
+def _over_budget(policy: Policy, case: Case, spent: Mapping[str, int]) -> str:
+    budget = policy.budgets.get(case.kind)
+    if budget is None or spent.get(case.kind, 0) < budget:
+        return ""
+    return f"{budget} {case.kind} an hour are the budget, and all are used"
 
 
 def _lost(policy: Policy, case: Case, gone: Collection[str]) -> str:
