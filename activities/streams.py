@@ -33,9 +33,8 @@ _COMPLAINT = 65536  # bytes of standard error that are kept; the last ones
 _END_SECONDS = 10.0  # from the end of the output to the end of the command
 
 # $1 a random mark, $2 the limit in bytes, then the words of the command. The group in the middle
-# writes to a pipe of our own (fd 3, read by `cat`), because sshd may give a socket as standard
-# output, and a socket cannot be opened through /dev/fd. What the tools say of the digest and the
-# exit status goes to standard error (fd 4), behind the mark.
+# writes to a pipe of our own (fd 3, read by `cat`): sshd may give a socket as standard output, which
+# cannot be opened through /dev/fd. Digest and status go to standard error (fd 4), behind the mark.
 ENVELOPE = r"""
 PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C; export PATH LC_ALL; mark=$1 most=$2; shift 2
 { {
@@ -266,9 +265,9 @@ class _Here(_Both):
             )
         except OSError as error:
             raise Unreachable(f"{self._words[0]} cannot be started here: {error}") from error
-        assert process.stdout is not None
-        assert process.stderr is not None
         out, err = process.stdout, process.stderr
+        assert out is not None
+        assert err is not None
         try:
             with selectors.DefaultSelector() as ready:
                 ready.register(out, selectors.EVENT_READ)
@@ -296,7 +295,6 @@ class _Here(_Both):
 
 
 def _transport(client: "paramiko.SSHClient") -> "paramiko.Transport":
-    transport = client.get_transport()
-    if transport is None:
+    if (transport := client.get_transport()) is None:
         raise Unreachable("the connection is closed")
     return transport
