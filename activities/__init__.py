@@ -22,6 +22,7 @@ from activities.keys import (
     PromoteKeyVersion,
     RevokeKeyVersion,
 )
+from activities.kms_keys import RotateKmsKey
 from activities.monitoring import RaiseMonitoring
 from activities.restrict import Restrict
 from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
@@ -32,6 +33,7 @@ ACTIONS = (
     RemoveSshKey, AddSshKey, RevokeSshKey,
     AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion,
     DeactivateAccessKey, DeleteAccessKey, CreateAccessKey, QuarantineUser, RevokeRoleSessions,
+    RotateKmsKey,
     CollectEvidence, ExportLogs, SnapshotVolumes,
 )  # fmt: skip
 LOOKUPS = (Connections, AccessKeyUse, ManagedAccessKeys, ManagedKeys)

@@ -20,6 +20,7 @@ from activities.connections import Connection, Connections
 from activities.forensics import CollectEvidence
 from activities.isolate import Isolate
 from activities.keys import KeyVersion, ManagedKeys
+from activities.kms_keys import RotateKmsKey
 from activities.monitoring import RaiseMonitoring
 from activities.resolving.accounts import Accounts
 from activities.resolving.blocking import Blocking
@@ -88,6 +89,7 @@ class Wiring:
                 | CreateAccessKey()
                 | QuarantineUser()
                 | RevokeRoleSessions()
+                | RotateKmsKey()
             ):
                 return self._iam.resolve(action)
         return {}

@@ -1,4 +1,4 @@
-"""Which account of AWS an action on IAM is about."""
+"""Which account of AWS an action on IAM or KMS is about."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,20 +14,27 @@ from activities.access_keys import (
     RevokeRoleSessions,
 )
 from activities.aws import Clouds
+from activities.kms_keys import RotateKmsKey
 from activities.providers.iam_keys import AccessKey, DeletedAccessKey, NewAccessKey, keys_of
 from activities.providers.iam_policies import OlderSessions, UserQuarantine
+from activities.providers.kms import KmsKey
 from activities.secret_stores import open_store
 from responder.contract import Resource
 from responder.errors import Refused
 from responder.inventory import Inventory
 
 IamChange = (
-    DeactivateAccessKey | DeleteAccessKey | CreateAccessKey | QuarantineUser | RevokeRoleSessions
+    DeactivateAccessKey
+    | DeleteAccessKey
+    | CreateAccessKey
+    | QuarantineUser
+    | RevokeRoleSessions
+    | RotateKmsKey
 )
 
 
 class Iam:
-    """The resources of the actions on IAM, and the answer to `AccessKeyUse`."""
+    """The resources of the actions on IAM and KMS, and the answer to `AccessKeyUse`."""
 
     def __init__(self, inventory: Inventory, clouds: Clouds) -> None:
         self._names = {cloud.name for cloud in inventory.clouds}
@@ -54,6 +61,8 @@ class Iam:
                 return UserQuarantine(aws, action.cloud, action.user)
             case RevokeRoleSessions():
                 return OlderSessions(aws, action.cloud, action.role)
+            case RotateKmsKey():
+                return KmsKey(aws, action.cloud, action.key, action.since)
 
     async def use(self, lookup: AccessKeyUse) -> list[KeyUse]:
         """The keys of a user with their last use."""
