@@ -43,6 +43,7 @@ PERMISSIONS = (
     "autoscaling:ExitStandby",
     "ec2:AssociateAddress",
     "ec2:DeleteTags",
+    "ec2:DescribeTags",
     "ec2:DisassociateAddress",
     "ec2:ModifyInstanceAttribute",
     "ec2:ModifyNetworkInterfaceAttribute",
