@@ -126,8 +126,9 @@ def judge(
 def _standing(policy: Policy, case: Case) -> bool:
     """Whether whoever writes the settings approved it: one kind of change, of what they named."""
     named = policy.standing.get(case.kind, ())
-    accounts = case.touches.accounts
-    return bool(accounts) and not case.touches.hosts and all(name in named for name in accounts)
+    touches = case.touches
+    only_accounts = bool(touches.accounts) and not touches.hosts and not touches.networks
+    return only_accounts and all(name in named for name in touches.accounts)
 
 
 def _rule(policy: Policy, tier: Tier, why: str, *, priority: Priority) -> Verdict:
