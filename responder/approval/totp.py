@@ -20,6 +20,7 @@ _TRIES_WITHIN = timedelta(minutes=5)
 
 
 def purpose(principal: str) -> str:
+    """What the seed of *principal* is sealed for: it opens as nobody else's."""
     return f"totp/{principal}"
 
 

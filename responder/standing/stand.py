@@ -97,7 +97,10 @@ def judged(facts: Facts) -> str:
     if any(_not_done(step, facts) for step in facts.steps):
         return "partly contained" if good else "NOT CONTAINED"
     if all(run["contained"] is not None for run in facts.runs):
-        return "released" if facts.released and not held else "contained"
+        if held or not facts.released:
+            return "contained"
+        made = any(hold["outcome"] == Outcome.VERIFIED for hold in facts.released)
+        return "released" if made else "NOT CONTAINED"
     if any(run["state"] == "failed" for run in facts.runs):
         return "NOT CONTAINED"
     return "responding"

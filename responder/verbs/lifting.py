@@ -10,6 +10,7 @@ from sqlalchemy import or_, select, update
 from responder.audit import Entry, append
 from responder.contract import Action, Found, Request, Resource
 from responder.errors import Drifted, Unreachable
+from responder.plan import Outcome
 from responder.store.database import Transaction
 from responder.store.tables import holds, incidents, resources
 from responder.verbs.context import Context, heartbeats, verb
@@ -29,6 +30,38 @@ class _Claimed:
     row: Mapping[Any, Any]
     last: Mapping[Any, Any]
     incidents: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """What became of a resource whose last hold has ended, and what people are told of it."""
+
+    state: str
+    kind: str
+    outcome: Outcome
+    words: str = ""
+    said: str = ""
+
+
+_UNDONE = _Ended("clear", "undone", Outcome.VERIFIED)
+_NEVER_MADE = _Ended(
+    "clear",
+    "never made",
+    Outcome.FAILED,
+    "was never changed:",
+    "its point was never reached: the hold ended without the change having been made",
+)
+_GIVEN_UP = _Ended(
+    "disputed",
+    "given up",
+    Outcome.FAILED,
+    "is not tried any more:",
+    "it was not done in time, and is not tried any more; whether it was begun is not known",
+)
+
+
+def _left_alone(said: str) -> _Ended:
+    return _Ended("disputed", "disputed", Outcome.VERIFIED, "left alone", said)
 
 
 class Lifting:
@@ -129,7 +162,7 @@ async def _undo(context: Context, claimed: _Claimed) -> None:
             raise Unreachable(  # noqa: TRY301 - told to people like any other silence
                 f"{row['name']}: {row['point']} is no longer configured; it stays as it is"
             )
-        said = await _fall_back(action, resource, row, context.store.now())
+        ended = await _fall_back(action, resource, row, context.store.now())
     except Unreachable as error:
         await _unreached(context, claimed, error.message)
         raise
@@ -143,9 +176,9 @@ async def _undo(context: Context, claimed: _Claimed) -> None:
             update(resources)
             .where(resources.c.name == row["name"], resources.c.claimed_by == context.worker)
             .values(
-                state="disputed" if said else "clear",
-                said=said,
-                outcome="verified",
+                state=ended.state,
+                said=ended.said,
+                outcome=ended.outcome,
                 checked=now,
                 wanted=None,
                 until=None,
@@ -157,23 +190,23 @@ async def _undo(context: Context, claimed: _Claimed) -> None:
             raise Unreachable(f"{row['name']}: another worker took over its undo")
         for incident in claimed.incidents:
             entry = Entry(
-                kind="disputed" if said else "undone",
+                kind=ended.kind,
                 actor="lease",
                 subject=row["name"],
                 incident=incident,
-                data={"said": said} if said else {"to": row["base"]},
+                data={"said": ended.said} if ended.said else {"to": row["base"]},
             )
             await append(tx, context.store.now(), entry)
-            if said:
+            if ended.said:
                 await tell(
                     tx,
                     now,
-                    key=f"disputed/{row['name']}/{now.isoformat()}",
+                    key=f"{ended.kind}/{row['name']}/{now.isoformat()}",
                     audience="security",
                     incident=incident,
                     loud=True,
-                    subject=f"{incident}: left alone {row['name']}",
-                    body=said,
+                    subject=f"{incident}: {ended.words} {row['name']}",
+                    body=ended.said,
                 )
             await tx.execute(
                 update(incidents)
@@ -184,25 +217,23 @@ async def _undo(context: Context, claimed: _Claimed) -> None:
 
 async def _fall_back(
     action: Action[Any], resource: Resource[Any], row: Mapping[Any, Any], now: datetime
-) -> str:
-    """Bring the point to its base. Returns why not, if somebody else's change is there."""
+) -> _Ended:
+    """Bring the point to its base, unless somebody else's change is there."""
     if not action.reversible:
-        return (
-            "it was not done in time, and is not tried any more; whether it was begun is not known"
-        )
-    found: Found[Any] = await resource.read()
+        return _GIVEN_UP
     if not row["base_known"]:
-        return ""  # never reached, so never written
+        return _NEVER_MADE  # what a point held is written down before anything is written to it
+    found: Found[Any] = await resource.read()
     state = action.state()
     base = state.validate_python(row["base"])
     expires = row["base_expires"]
     if expires is not None and expires <= now:
         base, expires = action.lapsed(base), None
     if found.state == base and _ends_alike(found.expires, expires):
-        return ""
+        return _UNDONE
     ours = (row["wanted"], state.dump_python(action.desired(base), mode="json"))
     if found.state != base and state.dump_python(found.state, mode="json") not in ours:
-        return (
+        return _left_alone(
             f"expected {row['wanted']!r} but found {found.state!r}: somebody changed it since; "
             "it was left as it is, and nothing of ours will end it"
         )
@@ -210,12 +241,12 @@ async def _fall_back(
     try:
         await resource.write(base, key=f"undo/{row['name']}", until=expires, tag="", record=record)
     except Drifted as drifted:
-        return f"{drifted.message}; the rest was put back"
+        return _left_alone(f"{drifted.message}; the rest was put back")
     if (back := await resource.read()).state != base:
         raise Unreachable(
             f"{row['name']}: undid to {base!r} but read back {back.state!r}; trying again"
         )
-    return ""
+    return _UNDONE
 
 
 def _ends_alike(found: datetime | None, base: datetime | None) -> bool:

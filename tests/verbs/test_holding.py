@@ -466,3 +466,20 @@ async def test_an_unknown_point_counts_as_unknown_until_it_was_read(desk: Desk) 
     desk.fra.down = False
     assert (await desk.lift(FRA)).over
     assert desk.fra.writes == []  # never reached, so there is nothing to undo
+
+
+async def test_a_hold_that_ends_at_a_point_that_was_never_reached_was_never_made(
+    desk: Desk,
+) -> None:
+    run = await desk.open_run()
+    desk.ams.down = True
+    await desk.do(run, block())
+    desk.clock.advance(hours=1)
+    reads = desk.ams.reads
+    assert (await desk.lift(AMS)).over
+    assert desk.ams.reads == reads
+    row = await desk.row(AMS)
+    assert (row.state, row.outcome) == ("clear", "failed")
+    assert [e.kind for e in await desk.audited() if e.subject == AMS][-1] == "never made"
+    (message,) = await desk.messages("never made/")
+    assert (message.loud, "was never changed" in message.subject) == (True, True)
