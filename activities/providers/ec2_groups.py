@@ -193,13 +193,14 @@ class Groups:
     async def _bring(self, group: str, wanted: frozenset[Rule]) -> None:
         """Give a group of ours its rules and no others: AWS makes new ones with an open way out."""
         listed = await self._listed(group)
+        seen = [_seen(one) for one in listed]
+        missing = [rule for rule in wanted if rule not in seen]
         for egress, way in ((False, "ingress"), (True, "egress")):
             extra = [
                 one["SecurityGroupRuleId"]
                 for one in listed
                 if one["IsEgress"] is egress and _seen(one) not in wanted
             ]
-            missing = wanted - {_seen(one) for one in listed}
             if extra:
                 await self._aws.call(
                     "ec2",

@@ -128,9 +128,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(418, "text/plain", b"the process died here")
             return
         for answer in door.answering:
-            if (said := answer(call)) is not None:
-                self._say(*said)
-                return
+            match answer(call):
+                case (status, kind, content):
+                    self._say(status, kind, content)
+                    return
+                case (status, kind, content, more):
+                    self._say(status, kind, content, more)
+                    return
         status, kind, content, more = self._forward(headers, body)
         if last:
             door.dead = True
