@@ -109,7 +109,7 @@ class Inventory(Frozen):
     identity_providers: tuple[Identities, ...] = Field(
         default=(), description="Where accounts live: every provider that has one, each alone."
     )
-    rotation: Rotation = Field(
+    rotation: SkipJsonSchema[Rotation] = Field(
         default=Rotation(),
         exclude=True,
         description="Not set here: `key_rotation` and `secrets` fill it.",

@@ -142,8 +142,8 @@ class Rotation(Frozen):
     """All of it, as the composition hands it to providers."""
 
     secrets: Secrets = SecretFiles()
-    folder: Path = Path("secrets")
-    ring: Path = Path("keys/secrets.json")
+    folder: Path = Field(default=Path("secrets"), description="The folder of the sealed files.")
+    ring: Path = Field(default=Path("keys/secrets.json"), description="The ring that seals them.")
     plan: KeyRotation = KeyRotation()
 
     def key(self, name: str) -> ManagedKey | None:
