@@ -103,8 +103,11 @@ async def _claim_resource(tx: Transaction, name: str, point: str, one: Seen, now
         return False
     if row is not None and row.state != "held" and row.checked and row.checked > one.at:
         return False  # undone since it was read: what was found there may have been ours
+    # A sweep must not begin beside this attempt what takes long; what is short may be done twice.
+    longest = one.action.longest
+    next_try = now if longest <= Action.longest else now + longest
     if row is not None and row.state == "held":
-        soon = {"next_try": now, "outcome": Outcome.PENDING}
+        soon = {"next_try": next_try, "outcome": Outcome.PENDING}
         await tx.execute(update(resources).where(resources.c.name == name).values(soon))
         return True
     found = one.found[point]
@@ -117,7 +120,7 @@ async def _claim_resource(tx: Transaction, name: str, point: str, one: Seen, now
         "said": "",
         "verified": None,
         "attempts": 0,
-        "next_try": now,
+        "next_try": next_try,
     }
     if row is None:
         await tx.execute(insert(resources).values(name=name, **values))

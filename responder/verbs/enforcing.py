@@ -106,11 +106,11 @@ async def _undo_again(tx: Transaction, name: str) -> None:
 
 async def _bring(context: Context, held: Held, fresh: Found[Any] | None) -> _Round:
     row, now = held.row, context.store.now()
-    resource = context.provision.resolve(held.actions[0]).get(row["point"])
-    if resource is None:
-        return _Round(Outcome.FAILED, f"{row['point']} is no longer configured")
     wrote = False
     try:
+        resource = context.provision.resolve(held.actions[0]).get(row["point"])
+        if resource is None:
+            return _Round(Outcome.FAILED, f"{row['point']} is no longer configured")
         found = fresh or await resource.read()
         if not row["base_known"]:
             held = await _learn_base(context, held, found)
@@ -195,7 +195,8 @@ async def _note(tx: Transaction, held: Held, tried: _Round, now: datetime) -> St
     await tx.execute(update(resources).where(resources.c.name == row["name"]).values(values))
     changed = outcome != row["outcome"] or said != row["said"]
     stood = Stood(outcome, values["until"], values["attempts"], settled)
-    if not (wrote or changed):
+    # A point that stays silent after every attempt is one entry, not one an attempt.
+    if not (changed or (wrote and outcome is not Outcome.UNKNOWN)):
         return stood
     for incident in dict.fromkeys(hold["incident"] for hold in held.live):
         entry = Entry(

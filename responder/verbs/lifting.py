@@ -229,7 +229,9 @@ async def _fall_back(
     expires = row["base_expires"]
     if expires is not None and expires <= now:
         base, expires = action.lapsed(base), None
-    if found.state == base and _ends_alike(found.expires, expires):
+    # What stands beside it must be what it was as well: half of a change may read as none.
+    beside = found.record == row["base_record"]
+    if found.state == base and beside and _ends_alike(found.expires, expires):
         return _UNDONE
     ours = (row["wanted"], state.dump_python(action.desired(base), mode="json"))
     if found.state != base and state.dump_python(found.state, mode="json") not in ours:

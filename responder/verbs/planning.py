@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 
 from responder.contract import Action, Found, Request, Resource
+from responder.errors import Refused
 from responder.incident import Indicators
 from responder.plan import Blast, Change, Plan, PointPlan
 from responder.policy.judge import Case, Policy, judge
@@ -32,6 +33,7 @@ class Seen:
     resources: Mapping[str, Resource[Any]]
     found: Mapping[str, Found[Any] | None]
     at: datetime
+    refused: str = ""  # what a point said that will not do it, whoever approves
 
 
 async def see(context: Context, requests: Sequence[Request]) -> list[Seen]:
@@ -44,27 +46,61 @@ async def see(context: Context, requests: Sequence[Request]) -> list[Seen]:
     policy = context.policy()
     actions = [_shortened(policy, context.kinds.action(request)) for request in requests]
     requests = [Request.of(action) for action in actions]
-    resolved = [context.provision.resolve(action) for action in actions]
+    resolved, refused = _resolved(context, actions)
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(resource: Resource[Any]) -> Found[Any] | None:
+    async def read(i: int, point: str) -> Found[Any] | None:
+        resource = resolved[i][point]
         async with gate:
             try:
                 async with asyncio.timeout(getattr(resource, "reads_within", _READ_WITHIN)):
                     return await resource.read()
+            except Refused as no:
+                refused[i][point] = no.message
+                return None
             except Exception:  # noqa: BLE001 - unknown; carrying out says what is wrong with it
                 return None
 
     at = context.store.now()
     names = [(i, point) for i, points in enumerate(resolved) for point in points]
-    found = await asyncio.gather(*(read(resolved[i][point]) for i, point in names))
+    found = await asyncio.gather(*(read(i, point) for i, point in names))
     by_action: list[dict[str, Found[Any] | None]] = [{} for _ in actions]
     for (i, point), state in zip(names, found, strict=True):
         by_action[i][point] = state
     return [
-        Seen(request=r, action=a, resources=p, found=f, at=at)
-        for r, a, p, f in zip(requests, actions, resolved, by_action, strict=True)
+        Seen(request=r, action=a, resources=p, found=f, at=at, refused=_refusal(a, p, no))
+        for r, a, p, f, no in zip(requests, actions, resolved, by_action, refused, strict=True)
     ]
+
+
+def _resolved(
+    context: Context, actions: Sequence[Action[Any]]
+) -> tuple[list[Mapping[str, Resource[Any]]], list[dict[str, str]]]:
+    """The resources of each action, and what was said instead of them: one never stops another."""
+    resolved: list[Mapping[str, Resource[Any]]] = []
+    refused: list[dict[str, str]] = []
+    for action in actions:
+        try:
+            resolved.append(context.provision.resolve(action))
+            refused.append({})
+        except Refused as no:
+            resolved.append({})
+            refused.append({"": no.message})
+    return resolved, refused
+
+
+def _refusal(
+    action: Action[Any], points: Mapping[str, Resource[Any]], refused: Mapping[str, str]
+) -> str:
+    """
+    Why *action* cannot be done at all, by what its points said.
+
+    One point that cannot block a network is one point less. But one that says that the host or the
+    account is not what the settings say speaks of the target, and for all points.
+    """
+    touched = action.touches()
+    whole = bool(touched.hosts or touched.accounts) or len(refused) >= len(points)
+    return "; ".join(refused.values()) if whole else ""
 
 
 def _shortened(policy: Policy, action: Action[Any]) -> Action[Any]:
@@ -137,6 +173,8 @@ def draw(
     changes = []
     for one, case, verdict in zip(seen, cases, verdicts, strict=True):
         ruling, reason = verdict.ruling, verdict.reason
+        if one.refused and ruling is not Ruling.REFUSE:
+            ruling, reason = Ruling.REFUSE, one.refused
         if not one.resources and ruling is not Ruling.REFUSE:
             ruling = Ruling.REFUSE
             reason = f"no enforcement point is configured for {one.request.kind}: not contained"

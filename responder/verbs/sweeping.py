@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import and_, or_, select, update
 
 from responder.audit import Entry, append
+from responder.contract import Action
 from responder.errors import ActionError
 from responder.plan import Outcome
 from responder.store.tables import holds, resources
@@ -34,6 +35,7 @@ class Sweep:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._going: dict[str, asyncio.Task[object]] = {}
 
     async def run(self) -> None:
         """Sweep until cancelled; a round that fails is logged and the next one comes."""
@@ -106,7 +108,7 @@ class Sweep:
                 .values(checked=now, next_try=now + _CLAIM)
             )
             held = await load(context, tx, name) if claimed.rowcount == 1 else None
-        if held is None:
+        if held is None or name in self._going:
             return
         was_good = held.row["outcome"] == Outcome.VERIFIED
         if was_good and (said := await self._drifted(name)):
@@ -120,7 +122,12 @@ class Sweep:
                         data={"said": said},
                     )
                     await append(tx, now, entry)
-        await enforce(context, name)
+        if all(action.longest <= Action.longest for action in held.actions):
+            await enforce(context, name)
+            return
+        # Evidence may take half an hour: leases and drift do not wait for it.
+        going = self._going[name] = asyncio.create_task(enforce(context, name))
+        going.add_done_callback(lambda _: self._going.pop(name, None))
 
     async def _drifted(self, name: str) -> str | None:
         """How a resource that was verified differs now from what is wanted, if its point answers."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from activities.providers import nftables
 from activities.shell import Completed, Shell
 from activities.wiring import Wiring
 from responder.access import Access
@@ -16,6 +17,7 @@ READS: tuple[tuple[str, ...], ...] = (
     ("/usr/sbin/nft", "get"),
     ("/usr/sbin/nft", "-j", "list"),
     ("ss", "-Htan"),
+    ("sh", "-c", nftables._READ),
 )
 
 

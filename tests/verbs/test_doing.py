@@ -1,10 +1,13 @@
 import asyncio
 import dataclasses
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from responder.contract import Request
+from activities.block import Block
+from responder.contract import Action, Request
 from responder.errors import Refused, Unreachable
 from responder.plan import Outcome
 from responder.store.rows import insert_new
@@ -13,8 +16,8 @@ from responder.verbs import planning
 from responder.verbs.doing import Doing
 from responder.workflows.wire import Batch
 from tests.databases import on_both
-from tests.verbs.desk import ATTACKER, POLICY, Desk, block
-from tests.verbs.world import unreachable
+from tests.verbs.desk import ATTACKER, POLICY, Desk, block, isolate
+from tests.verbs.world import Thing, unreachable
 
 FRA, AMS = f"block/fra1/{ATTACKER}", f"block/ams1/{ATTACKER}"
 
@@ -355,3 +358,50 @@ async def test_a_point_that_takes_too_long_to_read_does_not_hold_up_the_others(
     assert receipt.verified
     planned = (await desk.step(f"{run}/1")).plan["changes"][0]["points"]
     assert [(p["point"], p["known"]) for p in planned] == [("fra1", True), ("ams1", False)]
+
+
+async def test_a_host_that_is_not_what_the_settings_say_is_refused_before_anybody_is_asked(
+    desk: Desk,
+) -> None:
+    run = await desk.open_run()
+
+    def says_no() -> None:
+        raise Refused("i-0abc has 198.51.100.77 now, expected 198.51.100.10")
+
+    desk.world.hosts["web1"].before_read.append(says_no)
+    with pytest.raises(Refused, match=r"i-0abc has 198\.51\.100\.77 now"):
+        await desk.do(run, isolate())
+    assert await desk.messages("ask/") == []
+    assert desk.world.hosts["web1"].writes == []
+
+
+async def test_one_point_that_cannot_block_is_one_point_less(desk: Desk) -> None:
+    run = await desk.open_run()
+
+    def says_no() -> None:
+        raise Refused("the set is full")
+
+    desk.ams.before_read.append(says_no)
+    desk.ams.lies = True
+    (receipt,) = (await desk.do(run, block())).receipts
+    assert {p.point: p.outcome for p in receipt.points} == {
+        "fra1": Outcome.VERIFIED,
+        "ams1": Outcome.FAILED,
+    }
+
+
+async def test_an_action_that_cannot_be_resolved_does_not_stop_the_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await desk.open_run()
+    resolve = desk.world.resolve
+
+    def resolving(action: Action[Any]) -> Mapping[str, Thing]:
+        if isinstance(action, Block) and "203.0.113.9" in str(action):
+            raise Refused("203.0.113.9: its provider is gone")
+        return resolve(action)
+
+    monkeypatch.setattr(desk.world, "resolve", resolving)
+    good, bad = (await desk.do(run, block(), block("203.0.113.9"))).receipts
+    assert good.verified
+    assert bad.refused == "203.0.113.9: its provider is gone"

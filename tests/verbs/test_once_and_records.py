@@ -1,5 +1,6 @@
 """What cannot be undone is done once; what stands beside a state is kept from before the first change."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -10,8 +11,9 @@ from responder.errors import Drifted, Unreachable
 from responder.incident import Indicators
 from responder.plan import Outcome
 from responder.policy.tiers import Tier
+from responder.verbs.sweeping import Sweep
 from tests.databases import on_both
-from tests.verbs.desk import Desk, Label
+from tests.verbs.desk import Desk, Label, block
 from tests.verbs.world import Crash, crash, die
 
 LABEL = "label/tags/web1"
@@ -160,3 +162,43 @@ async def test_a_silent_point_at_undo_is_tried_again(desk: Desk) -> None:
         await desk.lift(LABEL)
     desk.tags.down = False
     assert (await desk.lift(LABEL)).over
+
+
+async def test_what_takes_long_holds_up_neither_leases_nor_drift(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stamp, "longest", timedelta(minutes=30))
+    run = await desk.open_run()
+    desk.tags.down = True
+    await desk.do(run, Stamp(thing="web1"), block())
+    desk.tags.down = False
+    goes_on = asyncio.Event()
+
+    async def slowly() -> None:
+        await goes_on.wait()
+
+    desk.tags.before_write.append(slowly)
+    desk.clock.advance(minutes=31)
+    desk.fra.things.clear()
+    sweep = Sweep(desk.context)
+    async with asyncio.timeout(5):
+        await sweep.once()
+        assert desk.fra.holds("203.0.113.7")
+        desk.clock.advance(minutes=2)
+        await sweep.once()  # does not begin it beside itself
+    goes_on.set()
+    while (await desk.row(LABEL)).state != "settled":
+        await asyncio.sleep(0.01)
+    assert len(desk.tags.writes) == 1
+
+
+async def test_half_a_change_that_reads_as_none_is_put_back_as_well(desk: Desk) -> None:
+    run = await desk.open_run()
+    desk.tags.records["web1"] = ["sg-1", "sg-1"]
+    await desk.do(run, label("a"))
+    desk.tags.things.pop("web1")
+    desk.tags.records["web1"] = ["sg-1", "sg-quarantine"]
+    desk.clock.advance(hours=1)
+    assert (await desk.lift(LABEL)).over
+    assert desk.tags.writes[-1].state == ""
+    assert desk.tags.writes[-1].record == ["sg-1", "sg-1"]
