@@ -23,7 +23,7 @@ up: install ## the runner with its embedded parts, until Ctrl-C
 test: $(VENV)/.installed-dev ## install what the tests need, then run them; ARGS="-k word" runs some
 	@sh scripts/system-packages
 	@$(BIN)/python -m tests.lab.ministack || true
-	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m tests.lab.sandbox -- $(CURDIR)/$(BIN)/python -m pytest $(ARGS)
+	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/python -m tests.lab.sandbox -- $(CURDIR)/$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, imports, generated docs
 	$(BIN)/ruff format --check .

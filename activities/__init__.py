@@ -1,6 +1,5 @@
 """What can be done, and to what."""
 
-from activities.accounts import DisableAccount, RevokeSessions
 from activities.access_keys import (
     AccessKeyUse,
     CreateAccessKey,
@@ -10,6 +9,7 @@ from activities.access_keys import (
     QuarantineUser,
     RevokeRoleSessions,
 )
+from activities.accounts import DisableAccount, RevokeSessions
 from activities.block import Block
 from activities.cloud_logs import ExportLogs
 from activities.connections import Connections

@@ -116,6 +116,7 @@ class QuarantineUser(Action[Quarantine]):
 
     tier: ClassVar[Tier] = Tier.T2
     permissions: ClassVar[tuple[str, ...]] = (
+        "iam:GetUser",
         "iam:GetUserPolicy",
         "iam:PutUserPolicy",
         "iam:DeleteUserPolicy",
@@ -147,6 +148,7 @@ class RevokeRoleSessions(Action[datetime | None]):
 
     tier: ClassVar[Tier] = Tier.T2
     permissions: ClassVar[tuple[str, ...]] = (
+        "iam:GetRole",
         "iam:GetRolePolicy",
         "iam:PutRolePolicy",
         "iam:DeleteRolePolicy",

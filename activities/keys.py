@@ -21,6 +21,11 @@ class KeyVersion(Action[Stage]):
 
     reversible: ClassVar[bool] = False
     tier: ClassVar[Tier] = Tier.T2
+    permissions: ClassVar[tuple[str, ...]] = (
+        "sealed files: write the folder of the secret store",
+        ("Secrets Manager: secretsmanager:DescribeSecret, ListSecretVersionIds, CreateSecret, "
+        "PutSecretValue, UpdateSecretVersionStage"),
+    )
     d3fend: ClassVar[str] = "D3-CRO"  # Credential Rotation
 
     key: SecretName = Field(description="The key's name, as `key_rotation.keys` has it.")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from activities.accounts import DisableAccount, RevokeSessions
 from activities.access_keys import (
     AccessKeyUse,
     CreateAccessKey,
@@ -13,6 +12,7 @@ from activities.access_keys import (
     QuarantineUser,
     RevokeRoleSessions,
 )
+from activities.accounts import DisableAccount, RevokeSessions
 from activities.aws import Clouds
 from activities.block import Block
 from activities.cloud_logs import ExportLogs
@@ -25,8 +25,8 @@ from activities.monitoring import RaiseMonitoring
 from activities.resolving.accounts import Accounts
 from activities.resolving.blocking import Blocking
 from activities.resolving.collecting import Collecting
-from activities.resolving.isolating import Isolating
 from activities.resolving.iam import Iam
+from activities.resolving.isolating import Isolating
 from activities.resolving.keys import ManagedKeyRing
 from activities.resolving.monitoring import Watching
 from activities.resolving.restricting import Restricting
@@ -60,7 +60,7 @@ class Wiring:
         self._keys = ManagedKeyRing(inventory)
         self._iam = Iam(inventory, self._clouds)
 
-    def resolve(self, action: Action[Any]) -> Mapping[str, Resource[Any]]:
+    def resolve(self, action: Action[Any]) -> Mapping[str, Resource[Any]]:  # noqa: C901, PLR0911 - one line a kind of action
         """Every enforcement point that must carry *action*, by name."""
         match action:
             case Block(network=network):

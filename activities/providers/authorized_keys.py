@@ -14,6 +14,7 @@ from typing import TypedDict, cast
 
 from pydantic import JsonValue
 
+from activities.profile import Profile, Proof
 from activities.providers import ssh_sessions, sshd
 from activities.public_keys import parse_line
 from activities.shell import Shell, first_line
@@ -49,6 +50,40 @@ fi
 if [ "$3" = remove ]; then rm -f -- "$1"; else sync -- "$t"; mv -T -- "$t" "$1"; fi
 """
 _CHANGED, _LINK = 75, 76
+
+_PERMISSIONS = (
+    "root: sshd -T",
+    "getent passwd",
+    "runuser",
+    "ps",
+    "kill",
+    "read the journal or auth.log",
+)
+_VERIFIED = "the files that `sshd -T` names are read, and no session of the key is left open"
+PROFILES = (
+    Profile(
+        name="authorized_keys of a host",
+        answers=("RemoveSshKey",),
+        changes="the key's lines in the files that sshd names, by a rename; sessions that it opened are ended, and "
+        "those of the account whose key the log does not tell",
+        permissions=_PERMISSIONS,
+        verified=_VERIFIED,
+        undone="each line is put back where it stood. Nothing there ends it: without the runner it stays",
+        proof=Proof.REAL,
+        against="sshd of a host, judged by sign-ins and open sessions",
+    ),
+    Profile(
+        name="authorized_keys of a host",
+        answers=("AddSshKey",),
+        changes="one line at the end of the first file that sshd names, by a rename",
+        permissions=_PERMISSIONS,
+        verified="the files that `sshd -T` names are read",
+        undone="the line is taken out, with the file if it was not there; sessions that it opened are ended. Nothing "
+        "there ends it: without the runner it stays",
+        proof=Proof.REAL,
+        against="sshd of a host, judged by sign-ins and open sessions",
+    ),
+)
 
 
 class _Line(TypedDict):

@@ -17,6 +17,7 @@ from ipaddress import IPv6Network, ip_network
 from pydantic import JsonValue
 
 from activities.isolate import Filter
+from activities.profile import Profile, Proof
 from activities.providers.nft_flows import rules, way_back
 from activities.providers.nft_lease import CONFIRM, LeasedTable
 from activities.shell import Shell
@@ -30,6 +31,20 @@ _PRIORITY = -310  # before every priority that nft has a name for in this family
 _SETS = {"ports": "ifname", "macs": "ether_addr", "v4": "ipv4_addr", "v6": "ipv6_addr"}
 _TARGET = 64  # RFC 4861, sections 4.3 and 4.4: where the target stands, in bits
 _LINK_LOCAL = "fe80::/10"
+
+PROFILE = Profile(
+    name="switch or hypervisor with nftables",
+    answers=("Isolate",),
+    changes="a table of its own in the bridge family, which drops every frame of the host's port, MAC address and "
+    "addresses but the flows that are kept; what was open stands still and is not ended",
+    permissions=("nft -f, -j list", "read /sys/class/net"),
+    verified="the elements of its lease and the drop in each chain are read from the kernel, and that the port is "
+    "still on a bridge there",
+    undone="the table is deleted; the kernel ends it by itself, and after half a minute if the runner does not "
+    "get back in",
+    proof=Proof.REAL,
+    against="a Linux bridge in a namespace over SSH, judged by packets, whatever root on the host does",
+)
 
 
 class BridgeIsolation:

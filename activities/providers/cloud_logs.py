@@ -20,6 +20,7 @@ from activities.cloud_logs import ExportLogs
 from activities.collecting.kept import kept
 from activities.collecting.receiving import receive
 from activities.forensics import Acquired
+from activities.profile import Profile, Proof
 from activities.streams import Ended, Failed
 from responder.contract import Found
 from responder.errors import Refused, Unreachable
@@ -34,6 +35,22 @@ _MOST = 4 << 30  # bytes of one artefact; the rest is left, and the manifest say
 # is not guaranteed" (CloudTrail User Guide, "How CloudTrail works").
 _ON_THEIR_WAY = timedelta(minutes=15)
 _NO_CLOCK = Clock(offset_ms=0, within_ms=0)
+
+PROFILE = Profile(
+    name="AWS CloudTrail and CloudWatch Logs",
+    answers=("ExportLogs",),
+    changes="nothing in the account that is asked; objects in the vault",
+    permissions=(
+        "cloudtrail:LookupEvents",
+        "logs:FilterLogEvents",
+        "vault in S3: as for collecting evidence",
+    ),
+    verified="the SHA-256 of the answers as they arrive is that of what the vault gives back; complete once the "
+    "manifest is in the vault",
+    undone="not: evidence is kept, and its lock ends when it was set to",
+    proof=Proof.EMULATOR,
+    against="moto (flow logs) and answers as CloudTrail's reference has them, into a vault in a folder",
+)
 
 
 class CloudLogs:

@@ -45,13 +45,14 @@ VAULT_PERMISSIONS = (
 )
 PROFILE = Profile(
     name="Amazon EBS",
-    answers="SnapshotVolumes",
+    answers=("SnapshotVolumes",),
     changes="snapshots of all volumes in one request, copies of them in another account or region under a "
     "key there, locks on the copies, tags",
     permissions=(*PERMISSIONS, *(f"in the vault: {one}" for one in VAULT_PERMISSIONS)),
     verified="copies are complete, encrypted and locked, and the SHA-256 of their blocks is that of the source",
     undone="not: evidence is kept, and its lock ends when it was set to",
     proof=Proof.EMULATOR,
+    against="moto; locks and the blocks of snapshots in the form that AWS documents",
 )
 
 CASE, SOURCE, SHA256 = "responder:case", "responder:source", "responder:sha256"

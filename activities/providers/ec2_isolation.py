@@ -56,7 +56,7 @@ PERMISSIONS = (
 )
 PROFILE = Profile(
     name="Amazon EC2",
-    answers="Isolate",
+    answers=("Isolate",),
     changes="out of its auto-scaling group and load balancers; termination and stop protection, disks kept; "
     "every interface through a group that allows all into one that allows what is kept; Elastic IP addresses "
     "disassociated; what its role was issued to this instance denied",
@@ -65,6 +65,7 @@ PROFILE = Profile(
     undone="item by item from what was described before; what somebody else changed is left and named. "
     "Nothing at AWS does that: without the runner it stays isolated",
     proof=Proof.EMULATOR,
+    against="moto, which moves no packets and reads no conditions of policies",
 )
 
 _LONGEST_TAG = 200

@@ -28,13 +28,13 @@ _NEVER = datetime.max.replace(tzinfo=UTC)  # the end of an entry without one, to
 
 PROFILE = Profile(
     name="blocklist feed",
-    answers="Block",
+    answers=("Block",),
     changes="a line of a list that firewalls poll",
     permissions=("each consumer's own token",),
-    verified="every consumer named in the settings has polled since the change (in tests an HTTP client; "
-    "no vendor's firewall)",
+    verified="every consumer that the settings name has polled since the change",
     undone="the line is gone; a firewall follows when it polls next, and may keep its copy if we are dead",
     proof=Proof.REAL,
+    against="two consumers that poll our own route over HTTP; never a vendor's firewall",
 )
 
 

@@ -13,12 +13,52 @@ from pydantic import JsonValue, SecretBytes
 
 from activities.access_keys import KeyStatus, KeyUse
 from activities.aws import Aws, AwsError
+from activities.profile import Profile, Proof
 from responder.contract import Found
 from responder.errors import Drifted
 from responder.secrets.contract import SecretStore, Stage
 
 MOST_KEYS = 2  # IAM User Guide, "IAM and AWS STS quotas": access keys assigned to a user
 _GONE = "NoSuchEntity"
+
+PROFILES = (
+    Profile(
+        name="AWS IAM",
+        answers=("DeactivateAccessKey",),
+        changes="the status of one access key; never one of the runner's own user",
+        permissions=("iam:ListAccessKeys", "iam:UpdateAccessKey"),
+        verified="IAM lists the key as inactive; that a call with it fails is not tried",
+        undone="the key is activated again, unless it was deleted. Nothing at AWS ends it: without the runner it stays",
+        proof=Proof.EMULATOR,
+        against="moto, which goes on accepting an inactive key",
+    ),
+    Profile(
+        name="AWS IAM",
+        answers=("DeleteAccessKey",),
+        changes="one access key, if it is inactive, is deleted",
+        permissions=("iam:ListAccessKeys", "iam:DeleteAccessKey"),
+        verified="IAM no longer lists the key",
+        undone="not: a deleted key cannot come back",
+        proof=Proof.EMULATOR,
+        against="moto",
+    ),
+    Profile(
+        name="AWS IAM",
+        answers=("CreateAccessKey",),
+        changes="one more access key of a user that has less than two; its secret goes into the secret store and "
+        "nowhere else",
+        permissions=(
+            "iam:ListAccessKeys",
+            "iam:GetAccessKeyLastUsed",
+            "iam:CreateAccessKey",
+            "and what the secret store needs to add a version",
+        ),
+        verified="the version is in the secret store, and its key's id is shown",
+        undone="not: it is deactivated and deleted by actions of their own",
+        proof=Proof.EMULATOR,
+        against="moto, with sealed files as the secret store",
+    ),
+)
 
 
 async def keys_of(aws: Aws, user: str) -> list[KeyUse]:

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from activities.access_keys import Quarantine
 from activities.aws import Aws, AwsError
+from activities.profile import Profile, Proof
 from responder.contract import Found
 from responder.errors import Drifted
 
@@ -21,6 +22,41 @@ OLDER_SESSIONS = "responder-revoke-older-sessions"
 _VERSION = "2012-10-17"
 _GONE = "NoSuchEntity"
 _DENY: dict[str, Any] = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+
+PROFILES = (
+    Profile(
+        name="AWS IAM",
+        answers=("QuarantineUser",),
+        changes=f"an inline policy of ours, `{QUARANTINE}`, that denies everything to one user; never to the runner",
+        permissions=(
+            "iam:GetUser",
+            "iam:GetUserPolicy",
+            "iam:PutUserPolicy",
+            "iam:DeleteUserPolicy",
+        ),
+        verified="the policy is read and compared word for word",
+        undone="the policy is deleted, if it is still ours. Nothing at AWS ends it: without the runner it stays",
+        proof=Proof.EMULATOR,
+        against="moto: that the policy stands, not that AWS then refuses",
+    ),
+    Profile(
+        name="AWS IAM",
+        answers=("RevokeRoleSessions",),
+        changes=f"an inline policy of ours, `{OLDER_SESSIONS}`, that denies everything to sessions of one role that "
+        "were issued before a moment; never to a role that the runner has a session of",
+        permissions=(
+            "iam:GetRole",
+            "iam:GetRolePolicy",
+            "iam:PutRolePolicy",
+            "iam:DeleteRolePolicy",
+        ),
+        verified="the policy is read, and its moment compared",
+        undone="the policy is deleted, or the moment that was found is set again. Nothing at AWS ends it: without "
+        "the runner it stays",
+        proof=Proof.EMULATOR,
+        against="moto, which reads no conditions: that the policy stands, not that AWS then refuses",
+    ),
+)
 
 
 class _Inline:

@@ -78,7 +78,7 @@ true
 
 PROFILE = Profile(
     name="iptables and ipset",
-    answers="Block",
+    answers=("Block",),
     changes="an entry in a hash:net set of its own, and a chain that drops by the set, first in raw; ends "
     "connections that are open",
     permissions=(
@@ -92,6 +92,7 @@ PROFILE = Profile(
     undone="the entry is deleted, then the chains and the set that it leaves empty; the kernel ends it by "
     "itself, after 24 days at the latest",
     proof=Proof.REAL,
+    against="a firewall in a namespace over SSH, judged by packets",
 )
 
 

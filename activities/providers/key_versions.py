@@ -9,10 +9,29 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue
 
+from activities.profile import Profile, Proof
 from responder.contract import Found
 from responder.rotation import ManagedKey, RotatedAccessKey
 from responder.secrets.contract import SecretStore, Stage
 from responder.secrets.material import make
+
+_STORES = (
+    "sealed files: write the folder of the secret store",
+    ("Secrets Manager: secretsmanager:DescribeSecret, ListSecretVersionIds, CreateSecret, PutSecretValue, "
+    "UpdateSecretVersionStage"),
+)
+PROFILE = Profile(
+    name="the secret store: sealed files, or AWS Secrets Manager",
+    answers=("AddKeyVersion", "PromoteKeyVersion", "RevokeKeyVersion", "DestroyKeyVersion"),
+    changes="the stage of one version of one key; a new version's value goes into the store and nowhere else. "
+    "Secrets Manager removes a destroyed version in its own time",
+    permissions=_STORES,
+    verified="the stage is read from the store",
+    undone="not: it is done once; while the version before it is kept, that one can be promoted again",
+    proof=Proof.EMULATOR,
+    against="Secrets Manager: moto, which does not make the first version current as AWS does. Sealed files: the "
+    "real thing",
+)
 
 
 class VersionOfKey:

@@ -10,7 +10,20 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from activities.aws import Aws
+from activities.profile import Profile, Proof
 from responder.contract import Found
+
+PERMISSIONS = ("kms:GetKeyRotationStatus", "kms:ListKeyRotations", "kms:RotateKeyOnDemand")
+PROFILE = Profile(
+    name="AWS KMS",
+    answers=("RotateKmsKey",),
+    changes="new key material under the key's name; what older material encrypted goes on being decrypted",
+    permissions=PERMISSIONS,
+    verified="a rotation since the moment is among those that KMS lists",
+    undone="not: KMS takes no rotation back",
+    proof=Proof.EMULATOR,
+    against="moto, which rotates at once; AWS takes its time, and refuses some keys",
+)
 
 
 class KmsKey:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from activities.profile import Profile, Proof
 from activities.providers import ssh_sessions, sshd
 from activities.public_keys import parse_line
 from activities.shell import Shell, first_line
@@ -37,6 +38,23 @@ sync -- "$t"
 mv -T -- "$t" "$1"
 """
 _MISSING = 74
+
+PROFILE = Profile(
+    name="key revocation list of a host",
+    answers=("RevokeSshKey",),
+    changes="the key in the list that sshd's RevokedKeys names, by a rename; sessions that it opened are ended",
+    permissions=(
+        "root: sshd -T",
+        "ssh-keygen -k -u, -Q",
+        "ps",
+        "kill",
+        "read the journal or auth.log",
+    ),
+    verified="`ssh-keygen -Q` says that the list holds it, and no session of the key is left open",
+    undone="not: a revoked key is never trusted again",
+    proof=Proof.REAL,
+    against="sshd of a host, judged by sign-ins and open sessions",
+)
 
 
 class RevokedKey:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 
 from activities.accounts import AccountState, Sessions
+from activities.profile import Profile, Proof
 from activities.shell import Completed, Shell, first_line
 from responder.contract import Found
 from responder.errors import Drifted, Unreachable
@@ -52,6 +53,31 @@ END
 done 2>/dev/null
 true
 """
+
+PROFILES = (
+    Profile(
+        name="accounts of a Linux host",
+        answers=("DisableAccount",),
+        changes="the account's expiry in /etc/shadow, and nothing else; never uid 0, nor the account that the "
+        "runner signs in with",
+        permissions=("root: getent -s files passwd, shadow", "chage -E"),
+        verified="the expiry is read from /etc/shadow and compared with the host's own day",
+        undone="the expiry that was found is set again, if it is still ours. Nothing there ends it: without the "
+        "runner it stays",
+        proof=Proof.REAL,
+        against="accounts of a host over SSH, judged by who can sign in",
+    ),
+    Profile(
+        name="accounts of a Linux host",
+        answers=("RevokeSessions",),
+        changes="the account's processes that began before a moment are killed; services (uid under 1000) are refused",
+        permissions=("root: getent -s files passwd, shadow", "ps", "kill"),
+        verified="processes are listed: none of before the moment is left",
+        undone="not: the person signs in again",
+        proof=Proof.REAL,
+        against="sessions on a host over SSH",
+    ),
+)
 
 
 class _Entry(Frozen):

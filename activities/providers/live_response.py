@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from activities.collecting.acquiring import Acquisition, Asked
 from activities.collecting.kept import kept
 from activities.forensics import Acquired, CollectEvidence
+from activities.profile import Profile, Proof
 from activities.shell import Shell
 from activities.streams import Streams
 from responder.contract import Found
@@ -15,6 +16,24 @@ from responder.evidence.settings import Scope
 from responder.evidence.vault import Vault
 
 _running: set[str] = set()  # collections that this process works on
+
+PROFILE = Profile(
+    name="live response over SSH",
+    answers=("CollectEvidence",),
+    changes="nothing on the host but what reading leaves: processes of ours, access times, lines in its logs. "
+    "Objects in the vault",
+    permissions=(
+        "root, or sudo -n sh: it reads /proc, /etc/shadow and logs",
+        ("vault in S3: s3:GetBucketObjectLockConfiguration, ListBucket, PutObject, PutObjectRetention, "
+        "PutObjectLegalHold, GetObject, GetObjectVersion, GetObjectRetention, GetObjectLegalHold, "
+        "AbortMultipartUpload; with a key of KMS: kms:GenerateDataKey, kms:Decrypt"),
+    ),
+    verified="the SHA-256 of each artefact at the source is that of what the vault gives back; complete once the "
+    "manifest is in the vault",
+    undone="not: evidence is kept, and its lock ends when it was set to",
+    proof=Proof.REAL,
+    against="sshd of a host, into a vault in a folder; the vault in S3: ministack, never AWS",
+)
 
 
 class LiveResponse:

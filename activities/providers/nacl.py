@@ -27,7 +27,7 @@ PERMISSIONS = (
 )
 PROFILE = Profile(
     name="AWS network ACL",
-    answers="Block",
+    answers=("Block",),
     changes="a deny entry each way, in a range of numbers that is ours, below the first entry that allows "
     "the network; it is stateless, so open connections end as well",
     permissions=PERMISSIONS,
@@ -35,6 +35,7 @@ PROFILE = Profile(
     undone="our entries are deleted by network and range; entries of before stay. Nothing at AWS ends "
     "them: without the runner they stay",
     proof=Proof.EMULATOR,
+    against="moto, which moves no packets and has no quota",
 )
 
 _ALL_PROTOCOLS = "-1"

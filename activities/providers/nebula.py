@@ -12,6 +12,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from activities.isolate import Filter
+from activities.profile import Profile, Proof
 from activities.providers.nebula_config import (
     blocklist,
     disconnects,
@@ -32,6 +33,26 @@ from responder.errors import Unreachable
 from responder.mesh import NebulaNode
 
 _TRIES = 5
+
+PROFILE = Profile(
+    name="Nebula mesh",
+    answers=("Isolate",),
+    changes="the host's certificate in `pki.blocklist` of the lighthouse and of each peer, each alone; the daemon "
+    "reads it by SIGHUP and ends live tunnels. Refused where it is not known to end them",
+    permissions=(
+        "write nebula's configuration and its folder",
+        "nebula -test, -version",
+        "nebula-cert print",
+        "kill -HUP",
+        "write /run/responder/nebula",
+        "flock",
+    ),
+    verified="the block list is read, and that the daemon has read it since",
+    undone="our entry is taken out, and the file is byte for byte what it was if nobody else changed it. Nothing "
+    "in the mesh ends it: without the runner it stays",
+    proof=Proof.REAL,
+    against="daemons of Nebula in namespaces, judged by packets through their tunnels",
+)
 
 
 class NebulaBlock:

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from activities.monitoring import Monitoring
+from activities.profile import Profile, Proof
 from activities.providers.nftables import is_absent, plain, seconds_until
 from activities.shell import Completed, Shell, first_line
 from responder.contract import Found
@@ -24,6 +25,17 @@ TABLE = "inet responder_monitoring"
 _PRIORITY = -20
 _HOOKS = ("input", "output", "forward")
 _FAMILIES = ("ipv4", "ipv6")
+
+PROFILE = Profile(
+    name="the host's own nftables",
+    answers=("RaiseMonitoring",),
+    changes="a table of its own whose rules log new flows, so many a second at most; they decide about no packet",
+    permissions=("nft -f, -j list",),
+    verified="the elements of its lease and the log in each chain are read from the kernel",
+    undone="the table is deleted; the kernel ends it by itself",
+    proof=Proof.REAL,
+    against="a host in a namespace over SSH, judged by what its kernel's netlink log gives",
+)
 
 
 class NftFlowLog:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pydantic import JsonValue
 
 from activities.isolate import Filter
+from activities.profile import Profile, Proof
 from activities.providers.nft_flows import rules, way_back
 from activities.providers.nft_lease import CONFIRM, LeasedTable
 from activities.shell import Shell
@@ -18,6 +19,20 @@ _HOOKS = ("input", "output", "forward")
 _FAMILIES = ("ipv4", "ipv6")
 _NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+PROFILE = Profile(
+    name="the host's own nftables",
+    answers=("Isolate",),
+    changes="a table of its own before the base filter that drops all but loopback and the flows that are kept; "
+    "ends connections that are open. Root on the host can flush it",
+    permissions=("nft -f, -j list", "ss -K"),
+    verified="the elements of its lease and the drop in each chain are read from the kernel, over a connection "
+    "that came in under the new rules",
+    undone="the table is deleted; the kernel ends it by itself, and after half a minute if the runner does not "
+    "get back in",
+    proof=Proof.REAL,
+    against="hosts in namespaces over SSH, judged by packets from every side",
+)
 
 
 class NftIsolation:

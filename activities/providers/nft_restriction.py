@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from activities.block import name_of
+from activities.profile import Profile, Proof
 from activities.providers.nftables import is_absent, plain, seconds_until
 from activities.restrict import Limits
 from activities.shell import Completed, Shell, first_line
@@ -41,6 +42,17 @@ _REMOVE = f"""\
 {_LOCKED}"$1" -f - 9<&- || exit
 case "$("$1" list table $2 9<&-)" in *'elements = '*) ;; *) "$1" delete table $2 9<&- ;; esac
 """
+
+PROFILE = Profile(
+    name="nftables",
+    answers=("Restrict",),
+    changes="elements that carry a limit, in sets of its own, and the rules that drop what is over it",
+    permissions=("nft -f, -j list, delete", "flock"),
+    verified="the element with its limit, and the rule that drops by its set, are read from the kernel",
+    undone="the element is deleted, and the table when no set has any left; the kernel ends it by itself",
+    proof=Proof.REAL,
+    against="a firewall in a namespace over SSH, judged by packets",
+)
 
 
 class _Limit(Frozen):

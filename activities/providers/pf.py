@@ -26,12 +26,13 @@ _BLOCK = r"^block (?:drop|return\S*)(?: {way})?(?: log(?: \([^)]*\))?)? quick {e
 
 PROFILE = Profile(
     name="pf (macOS, FreeBSD, OpenBSD)",
-    answers="Block",
+    answers=("Block",),
     changes="an address in a table of an anchor that the administrator made; ends states that are open",
     permissions=("pfctl -T add, delete, show", "pfctl -s info, rules", "pfctl -k"),
     verified="the table's entry, that pf is enabled, and that the rules block by the table",
     undone="the address is deleted; pf ends nothing by itself, so it lasts until we are back",
     proof=Proof.TRANSCRIPT,
+    against="pfctl's answers written from its manual",
 )
 
 

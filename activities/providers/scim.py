@@ -12,6 +12,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, JsonValue, StrictBool
 
 from activities.accounts import AccountState, Sessions
+from activities.profile import Profile, Proof
 from activities.providers.scim_client import Answer, ScimClient
 from responder.contract import Found, Resource
 from responder.errors import Drifted, Unreachable
@@ -22,6 +23,18 @@ _PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"  # RFC 7644 section 3.5
 _OK, _PRECONDITION_FAILED = 200, 412
 _DONE = (200, 204)
 _ROUNDS = 3  # that somebody else may change the user between our reading and our writing
+
+PROFILE = Profile(
+    name="SCIM 2.0 (RFC 7643, RFC 7644)",
+    answers=("DisableAccount",),
+    changes="the attribute `active` of one user; what the provider then does with sessions is its own affair",
+    permissions=("GET /Users", "PATCH /Users/{id}"),
+    verified="the user is read again, and is the one that was found at first",
+    undone="`active` is set to what was found, for the same user only. Nothing there ends it: without the runner "
+    "it stays",
+    proof=Proof.EMULATOR,
+    against="a service of our own over HTTP that refuses what the RFCs do not allow",
+)
 
 
 class _Meta(BaseModel):

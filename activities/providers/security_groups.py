@@ -31,7 +31,7 @@ PERMISSIONS = (
 )
 PROFILE = Profile(
     name="AWS security group",
-    answers="Block",
+    answers=("Block",),
     changes="ingress rules whose source is the network, or is inside it, are revoked; a wider rule is not, "
     "and then nothing is claimed. Connections that are open go on",
     permissions=PERMISSIONS,
@@ -39,6 +39,7 @@ PROFILE = Profile(
     undone="the revoked rules are written again with their descriptions and tags, and get new ids. Nothing "
     "at AWS does that: without the runner they stay revoked",
     proof=Proof.EMULATOR,
+    against="moto, which moves no packets",
 )
 
 

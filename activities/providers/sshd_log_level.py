@@ -10,6 +10,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from activities.monitoring import Monitoring
+from activities.profile import Profile, Proof
 from activities.providers.sshd import effective
 from activities.shell import Completed, Shell, first_line
 from responder.contract import Found
@@ -49,6 +50,23 @@ _LOWER = f"""\
 is_ours || exit {_OTHERS}
 rm -f "$file" && sshd -t && reload
 """
+
+PROFILE = Profile(
+    name="OpenSSH sshd",
+    answers=("RaiseMonitoring",),
+    changes="one file of its own among sshd's drop-ins, `LogLevel VERBOSE`; sshd is reloaded, and sessions that "
+    "are open keep their level",
+    permissions=(
+        "write /etc/ssh/sshd_config.d",
+        "sshd -t, -T",
+        "systemctl reload ssh, or kill -HUP",
+    ),
+    verified="`sshd -T` says the level that it goes by",
+    undone="the file is deleted if it is still ours, and sshd is reloaded. Nothing there ends it: without the "
+    "runner it stays",
+    proof=Proof.REAL,
+    against="an sshd of the lab without systemd, judged by what it logs of a sign-in; a reload by systemd was not run",
+)
 
 
 class SshdLogLevel:

@@ -14,12 +14,33 @@ from pydantic import JsonValue
 
 from activities.aws import Answer, Aws
 from activities.monitoring import Monitoring
+from activities.profile import Profile, Proof
 from responder.contract import Found
 from responder.monitoring import Vpc
 
 _TAG = "responder"
 _MINUTE = (
     60  # seconds: the shorter of the two aggregation intervals (API Reference, CreateFlowLogs)
+)
+
+PERMISSIONS = (
+    "ec2:DescribeFlowLogs",
+    "ec2:CreateFlowLogs",
+    "ec2:DeleteFlowLogs",
+    "ec2:CreateTags",
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "iam:PassRole",
+)
+PROFILE = Profile(
+    name="Amazon VPC flow logs",
+    answers=("RaiseMonitoring",),
+    changes="one more flow log, tagged as ours, of all traffic of a VPC each minute; those of others are not touched",
+    permissions=PERMISSIONS,
+    verified="the VPC's flow logs are described: one that is active, of all traffic, each minute, not failing",
+    undone="our flow log is deleted; what it delivered stays. Nothing at AWS ends it: without the runner it stays",
+    proof=Proof.EMULATOR,
+    against="moto, which delivers nothing",
 )
 
 

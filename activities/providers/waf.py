@@ -22,7 +22,7 @@ from responder.incident import Network
 PERMISSIONS = ("wafv2:GetIPSet", "wafv2:UpdateIPSet", "wafv2:GetWebACL")
 PROFILE = Profile(
     name="AWS WAF",
-    answers="Block",
+    answers=("Block",),
     changes="an address or network in an IP set that a web ACL blocks; requests through that web ACL are "
     "refused, connections are not ended",
     permissions=PERMISSIONS,
@@ -30,6 +30,7 @@ PROFILE = Profile(
     undone="the entry is taken out; other entries are not touched. Nothing at AWS ends it: without the "
     "runner it stays",
     proof=Proof.EMULATOR,
+    against="moto, which moves no packets",
 )
 
 _MOST = 10_000  # addresses in one set (AWS WAF Developer Guide, "AWS WAF quotas")
