@@ -23,8 +23,10 @@ class KeyVersion(Action[Stage]):
     tier: ClassVar[Tier] = Tier.T2
     permissions: ClassVar[tuple[str, ...]] = (
         "sealed files: write the folder of the secret store",
-        ("Secrets Manager: secretsmanager:DescribeSecret, ListSecretVersionIds, CreateSecret, "
-        "PutSecretValue, UpdateSecretVersionStage"),
+        (
+            "Secrets Manager: secretsmanager:DescribeSecret, ListSecretVersionIds, CreateSecret, "
+            "PutSecretValue, UpdateSecretVersionStage"
+        ),
     )
     d3fend: ClassVar[str] = "D3-CRO"  # Credential Rotation
 

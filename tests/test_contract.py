@@ -1,16 +1,34 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from activities import ACTIONS, LOOKUPS
 from activities.block import Block
+from activities.cloud_logs import ExportLogs
+from activities.collecting.steps import StepName
+from activities.forensics import Acquired, CollectEvidence, LeftOut
 from activities.isolate import Filter, Isolate
+from activities.keys import (
+    AddKeyVersion,
+    DestroyKeyVersion,
+    KeyVersion,
+    PromoteKeyVersion,
+    RevokeKeyVersion,
+)
+from activities.volumes import SnapshotVolumes
 from responder.contract import Action, Found, Lookup, Request
 from responder.incident import Indicators
 from responder.policy.networks import parse_network
+from responder.policy.tiers import Tier
+from responder.secrets.contract import Stage, version_for
 
 BLOCK = Block(network=parse_network("203.0.113.7"))
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+VERSION = version_for("INC-2026-0001", "jwt-signing-key")
+# D3FEND names countermeasures; keeping evidence counters nothing, and has no technique there.
+KEEPS_EVIDENCE = {one.__name__ for one in (CollectEvidence, ExportLogs, SnapshotVolumes)}
 
 
 class Tagged(Action[tuple[str, ...]]):
@@ -45,12 +63,29 @@ def test_an_action_that_forgot_its_bracket_is_told_what_to_write() -> None:
         Bare.state()
 
 
+def key_changes() -> tuple[KeyVersion, ...]:
+    kinds = (AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion)
+    return tuple(kind(key="jwt-signing-key", version=VERSION) for kind in kinds)
+
+
+def evidence() -> tuple[CollectEvidence, ExportLogs, SnapshotVolumes]:
+    hurried = LeftOut(step=StepName.DISK_TIMES, reason="the volume is snapshotted")
+    return (
+        CollectEvidence(host="web1", incident="INC-2026-0001", waived=(hurried,)),
+        ExportLogs(incident="INC-2026-0001", start=NOON - timedelta(hours=1), end=NOON),
+        SnapshotVolumes(host="web1", incident="INC-2026-0001"),
+    )
+
+
 def test_an_action_travels_and_comes_back_equal() -> None:
-    for action in (
+    actions: tuple[Action[Any], ...] = (
         BLOCK,
         Isolate(host="web1", lasts=timedelta(minutes=90)),
         Block(network=parse_network("2001:db8::/64"), lasts=None),
-    ):
+        *key_changes(),
+        *evidence(),
+    )
+    for action in actions:
         request = Request.of(action)
         again = Request.model_validate_json(request.model_dump_json())
         assert type(action).model_validate(again.params) == action
@@ -61,7 +96,10 @@ def test_an_action_travels_and_comes_back_equal() -> None:
 def test_every_action_says_what_an_author_of_policy_needs(kind: type[Action[object]]) -> None:
     assert kind.__doc__
     assert kind.permissions
-    assert kind.d3fend.startswith("D3-")
+    if kind.__name__ in KEEPS_EVIDENCE:
+        assert (kind.d3fend, kind.tier, kind.reversible) == ("", Tier.T0, False)
+    else:
+        assert kind.d3fend.startswith("D3-")
     assert kind.touches is not Action.touches
     assert kind.__str__ is not Action.__str__
     kind.state()
@@ -81,6 +119,13 @@ def test_what_an_action_wants_does_not_depend_on_having_it_already() -> None:
         assert action.desired(action.desired(state)) is action.desired(state)
         assert action.lapsed(state) is Filter.OPEN
     assert BLOCK.lapsed(True) is False
+    for change in key_changes():
+        for stage in Stage:
+            assert change.desired(change.desired(stage)) == change.desired(stage)
+    collected, exported, snapshots = evidence()
+    for found in Acquired:
+        assert collected.desired(found) is exported.desired(found) is Acquired.ACQUIRED
+    assert snapshots.desired(False) is snapshots.desired(True) is True
 
 
 def test_a_value_never_changes_and_knows_no_other_fields() -> None:

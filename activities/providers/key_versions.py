@@ -17,8 +17,10 @@ from responder.secrets.material import make
 
 _STORES = (
     "sealed files: write the folder of the secret store",
-    ("Secrets Manager: secretsmanager:DescribeSecret, ListSecretVersionIds, CreateSecret, PutSecretValue, "
-    "UpdateSecretVersionStage"),
+    (
+        "Secrets Manager: secretsmanager:DescribeSecret, ListSecretVersionIds, CreateSecret, PutSecretValue, "
+        "UpdateSecretVersionStage"
+    ),
 )
 PROFILE = Profile(
     name="the secret store: sealed files, or AWS Secrets Manager",

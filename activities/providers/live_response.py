@@ -24,9 +24,11 @@ PROFILE = Profile(
     "Objects in the vault",
     permissions=(
         "root, or sudo -n sh: it reads /proc, /etc/shadow and logs",
-        ("vault in S3: s3:GetBucketObjectLockConfiguration, ListBucket, PutObject, PutObjectRetention, "
-        "PutObjectLegalHold, GetObject, GetObjectVersion, GetObjectRetention, GetObjectLegalHold, "
-        "AbortMultipartUpload; with a key of KMS: kms:GenerateDataKey, kms:Decrypt"),
+        (
+            "vault in S3: s3:GetBucketObjectLockConfiguration, ListBucket, PutObject, PutObjectRetention, "
+            "PutObjectLegalHold, GetObject, GetObjectVersion, GetObjectRetention, GetObjectLegalHold, "
+            "AbortMultipartUpload; with a key of KMS: kms:GenerateDataKey, kms:Decrypt"
+        ),
     ),
     verified="the SHA-256 of each artefact at the source is that of what the vault gives back; complete once the "
     "manifest is in the vault",
