@@ -55,5 +55,6 @@ class CredentialCompromise(Playbook, answers="credential_compromise"):
 
 
 def _new_key(u: AccessKeyFacts, version: str) -> CreateAccessKey:
-    whose = {"cloud": u.cloud, "user": u.user, "secret": u.name}
-    return CreateAccessKey(**whose, version=version, mode=Mode.EMERGENCY)
+    return CreateAccessKey(
+        cloud=u.cloud, user=u.user, secret=u.name, version=version, mode=Mode.EMERGENCY
+    )

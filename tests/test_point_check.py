@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from responder.access import Local
 from responder.inventory import Inventory
@@ -55,7 +56,9 @@ async def test_points_that_answer_have_no_fault_and_are_left_as_they_are(
     points = (
         NftablesPoint(name="edge1", access=lab.access("web")),
         IptablesPoint(name="old1", access=lab.access("web")),
-        FeedPoint(name="list", consumers=(Consumer(name="fw1", token="token-0123456789"),)),
+        FeedPoint(
+            name="list", consumers=(Consumer(name="fw1", token=SecretStr("token-0123456789")),)
+        ),
     )
     assert await point_faults(settings(tmp_path, *points)) == []
     assert lab.ruleset("web") == before

@@ -65,13 +65,14 @@ async def keys_of(aws: Aws, user: str) -> list[KeyUse]:
     """The keys of *user* with their last use, oldest first; none if there is no such user."""
     found = []
     for row in await listed(aws, user):
+        created: Any = row["CreateDate"]
         answer = await aws.call("iam", "get_access_key_last_used", AccessKeyId=row["AccessKeyId"])
         last = answer.get("AccessKeyLastUsed", {})
         service, region = (last.get(name, "N/A") for name in ("ServiceName", "Region"))
         use = KeyUse(
             key=row["AccessKeyId"],
             status=KeyStatus(row["Status"].lower()),
-            made=row["CreateDate"],
+            made=created,
             used=last.get("LastUsedDate"),
             service="" if service == "N/A" else service,
             region="" if region == "N/A" else region,

@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_network
 
 import pytest
+from pydantic import SecretStr
 
 from activities.providers.feed import FeedBlock
 from responder.api.app import ENDPOINTS
@@ -14,7 +15,7 @@ from tests.databases import ManualClock, on_both
 
 POINT = FeedPoint(
     name="blocked",
-    consumers=tuple(Consumer(name=name, token=token) for name, token in TOKENS.items()),
+    consumers=tuple(Consumer(name=name, token=SecretStr(token)) for name, token in TOKENS.items()),
 )
 ADDRESS = "203.0.113.7"
 UNTIL = datetime.fromisoformat("2026-03-05T12:00:00Z")

@@ -120,7 +120,7 @@ def http(kind: str) -> Iterator[Receiver]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
             """Say nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from activities.providers.feed import FeedBlock
@@ -20,7 +21,7 @@ from tests.providers.ground import Ground
 
 POINT = FeedPoint(
     name="point",
-    consumers=tuple(Consumer(name=name, token=token) for name, token in TOKENS.items()),
+    consumers=tuple(Consumer(name=name, token=SecretStr(token)) for name, token in TOKENS.items()),
 )
 
 
