@@ -47,6 +47,7 @@ lock: ## write locks/ again from pyproject.toml; needs uv
 	$(UV_COMPILE) pyproject.toml --all-extras --group build --group dev -o locks/dev.txt; \
 	$(UV_COMPILE) pyproject.toml --extra embedded --group build -c locks/dev.txt -o locks/embedded.txt; \
 	$(UV_COMPILE) pyproject.toml -c locks/dev.txt -o locks/runtime.txt; \
+	$(UV_COMPILE) pyproject.toml --extra azure -c locks/dev.txt -o locks/azure.txt; \
 	$(UV_COMPILE) --group build -c locks/dev.txt -o locks/build.txt
 
 clean: ## remove the environment and everything that was built; state folders stay

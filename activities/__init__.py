@@ -23,6 +23,7 @@ from activities.keys import (
     RevokeKeyVersion,
 )
 from activities.kms_keys import RotateKmsKey
+from activities.mesh_certificates import RotateMeshCertificate
 from activities.monitoring import RaiseMonitoring
 from activities.restrict import Restrict
 from activities.ssh_keys import AddSshKey, RemoveSshKey, RevokeSshKey
@@ -33,7 +34,7 @@ ACTIONS = (
     RemoveSshKey, AddSshKey, RevokeSshKey,
     AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion,
     DeactivateAccessKey, DeleteAccessKey, CreateAccessKey, QuarantineUser, RevokeRoleSessions,
-    RotateKmsKey,
+    RotateKmsKey, RotateMeshCertificate,
     CollectEvidence, ExportLogs, SnapshotVolumes,
 )  # fmt: skip
 LOOKUPS = (Connections, AccessKeyUse, ManagedAccessKeys, ManagedKeys)

@@ -21,6 +21,7 @@ from activities.forensics import CollectEvidence
 from activities.isolate import Isolate
 from activities.keys import KeyVersion, ManagedKeys
 from activities.kms_keys import RotateKmsKey
+from activities.mesh_certificates import RotateMeshCertificate
 from activities.monitoring import RaiseMonitoring
 from activities.resolving.accounts import Accounts
 from activities.resolving.blocking import Blocking
@@ -28,6 +29,7 @@ from activities.resolving.collecting import Collecting
 from activities.resolving.iam import Iam
 from activities.resolving.isolating import Isolating
 from activities.resolving.keys import ManagedKeyRing
+from activities.resolving.mesh import MeshCertificates
 from activities.resolving.monitoring import Watching
 from activities.resolving.restricting import Restricting
 from activities.resolving.snapshots import Snapshots
@@ -58,6 +60,7 @@ class Wiring:
         self._accounts = Accounts(inventory, self._shells)
         self._ssh_keys = SshKeys(inventory, self._shells)
         self._keys = ManagedKeyRing(inventory)
+        self._mesh = MeshCertificates(inventory, self._shells)
         self._iam = Iam(inventory, self._clouds)
 
     def resolve(self, action: Action[Any]) -> Mapping[str, Resource[Any]]:  # noqa: C901, PLR0911 - one line a kind of action
@@ -83,6 +86,8 @@ class Wiring:
                 return self._ssh_keys.resolve(action)
             case KeyVersion():
                 return self._keys.resolve(action)
+            case RotateMeshCertificate():
+                return self._mesh.resolve(action)
             case (
                 DeactivateAccessKey()
                 | DeleteAccessKey()

@@ -10,7 +10,7 @@ from responder.cloud import Cloud, Instance, SnapshotVault, unnamed
 from responder.evidence.settings import Vaulted
 from responder.identities import HostIdentities, Identities
 from responder.incident import Frozen, Name, Network
-from responder.mesh import NebulaNode
+from responder.mesh import Mesh, NebulaNode
 from responder.monitoring import MonitoringSettings
 from responder.points import FeedPoint, Point
 from responder.policy.availability import Asset, Keeps, Quorum, quorum_faults
@@ -119,6 +119,9 @@ class Inventory(Frozen):
     )
     segments: tuple[Segment, ...] = Field(
         default=(), description="Segments of the network, and which may talk to which."
+    )
+    mesh: Mesh = Field(
+        default=Mesh(), description="The Nebula mesh that hosts with `nebula` are in."
     )
     switches: tuple[Switch, ...] = Field(
         default=(), description="Switches and hypervisors that can cut a host off from outside it."

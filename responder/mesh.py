@@ -1,10 +1,12 @@
 """How a host takes part in a Nebula mesh, as settings describe it."""
 
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from responder.access import Access
 from responder.incident import Frozen
 
 # A certificate's fingerprint is SHA-256 in hex: `nebula-cert print -json`.
@@ -35,4 +37,34 @@ class NebulaNode(Frozen):
     nebula: str = Field(default="/usr/bin/nebula", description="The nebula binary there.")
     nebula_cert: str = Field(
         default="/usr/bin/nebula-cert", description="The nebula-cert binary there."
+    )
+
+
+class MeshAuthority(Frozen):
+    """Where the mesh's certificates are signed: its key never leaves there."""
+
+    access: Access = Field(description="How to reach the machine that has the authority's key.")
+    certificate: PurePosixPath = Field(
+        default=PurePosixPath("/etc/nebula/ca.crt"),
+        description="The authority's certificate there.",
+    )
+    key: PurePosixPath = Field(
+        default=PurePosixPath("/etc/nebula/ca.key"),
+        description="The authority's private key there, without a passphrase.",
+    )
+    duration: timedelta = Field(
+        default=timedelta(days=90),
+        ge=timedelta(minutes=5),
+        description="How long a new certificate is valid; it must end before the authority's own.",
+    )
+    nebula_cert: str = Field(
+        default="/usr/bin/nebula-cert", description="The nebula-cert binary there."
+    )
+
+
+class Mesh(Frozen):
+    """A Nebula mesh as a whole; what takes part in it are hosts with `nebula`."""
+
+    authority: MeshAuthority | None = Field(
+        default=None, description="Who signs its certificates; none: they are not rotated."
     )

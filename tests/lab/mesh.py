@@ -25,7 +25,7 @@ class Mesh:
         self._lab = lab
         self._folder = folder
         self._shells = shells
-        self._cert("ca", "-name", "lab", "-duration", "24h")
+        self.cert("ca", "-name", "lab", "-duration", "24h")
         for name, address in OVERLAY.items():
             self._sign(name, name, address)
 
@@ -63,7 +63,7 @@ class Mesh:
 
     def fingerprint(self, name: str) -> str:
         """A certificate's fingerprint."""
-        said = self._cert("print", "-json", "-path", f"{self._folder / name}.crt")
+        said = self.cert("print", "-json", "-path", f"{self._folder / name}.crt")
         return str(json.loads(said)["fingerprint"])
 
     def open_ports(self) -> None:
@@ -90,12 +90,13 @@ class Mesh:
 
     def _sign(self, file: str, name: str, address: str) -> None:
         out = self._folder / file
-        self._cert(
+        self.cert(
             "sign", "-name", name, "-ip", f"{address}/24",
             "-out-crt", f"{out}.crt", "-out-key", f"{out}.key",
         )  # fmt: skip
 
-    def _cert(self, *words: str) -> str:
+    def cert(self, *words: str) -> str:
+        """What nebula-cert prints, run in the folder of the authority."""
         done = subprocess.run(
             ("nebula-cert", *words), cwd=self._folder, capture_output=True, text=True, check=True
         )

@@ -49,34 +49,6 @@ async def rotate(store: SealedSecrets, version: str, value: bytes) -> None:
     await store.promote(KEY, version)
 
 
-async def test_a_new_version_waits_until_it_is_promoted(store: SealedSecrets) -> None:
-    await rotate(store, FIRST, b"one")
-    assert await store.put(KEY, SECOND, SecretBytes(b"two"))
-    assert await stages(store) == [(FIRST, Stage.CURRENT), (SECOND, Stage.PENDING)]
-    assert (await store.get(KEY)).get_secret_value() == b"one"
-    await store.promote(KEY, SECOND)
-    assert await stages(store) == [(FIRST, Stage.PREVIOUS), (SECOND, Stage.CURRENT)]
-    assert (await store.get(KEY)).get_secret_value() == b"two"
-    assert (await store.get(KEY, FIRST)).get_secret_value() == b"one"
-
-
-async def test_a_version_that_is_there_keeps_its_value(store: SealedSecrets) -> None:
-    assert await store.put(KEY, FIRST, SecretBytes(b"one"))
-    assert not await store.put(KEY, FIRST, SecretBytes(b"other"))
-    assert (await store.get(KEY, FIRST)).get_secret_value() == b"one"
-
-
-async def test_promoting_twice_changes_nothing_the_second_time(
-    store: SealedSecrets, clock: Clock
-) -> None:
-    await rotate(store, FIRST, b"one")
-    await rotate(store, SECOND, b"two")
-    before = await store.versions(KEY)
-    clock.now += timedelta(hours=1)
-    await store.promote(KEY, SECOND)
-    assert await store.versions(KEY) == before
-
-
 async def test_what_was_current_is_kept_for_its_retention_and_then_destroyed(
     store: SealedSecrets, clock: Clock, tmp_path: Path, ring: KeyRing
 ) -> None:
@@ -92,33 +64,6 @@ async def test_what_was_current_is_kept_for_its_retention_and_then_destroyed(
         await store.get(KEY, FIRST)
     kept = ring.open_whole((tmp_path / f"{KEY}.sealed").read_bytes(), purpose=f"secret/{KEY}")
     assert b"Y2FuYXJ5" not in kept  # "canary" in base64: the value is gone, not only hidden
-
-
-@pytest.mark.parametrize("stage", [Stage.CURRENT, Stage.PENDING])
-async def test_what_is_or_will_be_in_use_is_never_destroyed(
-    store: SealedSecrets, clock: Clock, stage: Stage
-) -> None:
-    await store.put(KEY, FIRST, SecretBytes(b"one"))
-    if stage is Stage.CURRENT:
-        await store.promote(KEY, FIRST)
-    clock.now += 10 * MONTH
-    with pytest.raises(NotStaged, match=f"it is {stage}"):
-        await store.destroy(KEY, FIRST, retention=MONTH)
-    assert (await store.get(KEY, FIRST)).get_secret_value() == b"one"
-
-
-async def test_a_revoked_version_is_destroyed_at_once_and_never_comes_back(
-    store: SealedSecrets,
-) -> None:
-    await rotate(store, FIRST, b"one")
-    await store.revoke(KEY, FIRST)
-    with pytest.raises(NotStaged, match="it is revoked; nothing was changed"):
-        await store.promote(KEY, FIRST)
-    with pytest.raises(NotStaged, match="a current version has no value"):
-        await store.get(KEY)
-    await store.destroy(KEY, FIRST, retention=MONTH)
-    await store.revoke(KEY, FIRST)
-    assert await stages(store) == [(FIRST, Stage.DESTROYED)]
 
 
 async def test_a_version_that_does_not_exist_is_said_and_nothing_is_made(
