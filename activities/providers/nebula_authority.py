@@ -47,7 +47,7 @@ def shown(text: str) -> Shown:
     """What `nebula-cert print -json` printed of one certificate. Raises `ValueError`."""
     found: Any = json.loads(text)
     # One object a certificate; newer releases print a list of them.
-    one = found[0] if isinstance(found, list) and found else found
+    one: Any = found[0] if isinstance(found, list) and found else found
     try:
         details = one["details"]
         return Shown(

@@ -175,7 +175,7 @@ class HostCertificate:
             if found.present.fingerprint in listed:
                 raise RuntimeError(
                     f"{self.name}: {peer} has its certificate in pki.blocklist, and a new one would let it "
-                    "in again: end that first; nothing was changed"
+                    "in again: end that first; the old certificate goes on"
                 )
 
     def _tested(self, found: _Look) -> str:
