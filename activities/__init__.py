@@ -11,6 +11,7 @@ from activities.access_keys import (
 )
 from activities.accounts import DisableAccount, RevokeSessions
 from activities.block import Block
+from activities.certificates import ExpiringCertificates, RenewCertificate
 from activities.cloud_logs import ExportLogs
 from activities.connections import Connections
 from activities.forensics import CollectEvidence
@@ -34,7 +35,7 @@ ACTIONS = (
     RemoveSshKey, AddSshKey, RevokeSshKey,
     AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion,
     DeactivateAccessKey, DeleteAccessKey, CreateAccessKey, QuarantineUser, RevokeRoleSessions,
-    RotateKmsKey, RotateMeshCertificate,
+    RotateKmsKey, RotateMeshCertificate, RenewCertificate,
     CollectEvidence, ExportLogs, SnapshotVolumes,
 )  # fmt: skip
-LOOKUPS = (Connections, AccessKeyUse, ManagedAccessKeys, ManagedKeys)
+LOOKUPS = (Connections, AccessKeyUse, ManagedAccessKeys, ManagedKeys, ExpiringCertificates)

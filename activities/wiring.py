@@ -15,6 +15,7 @@ from activities.access_keys import (
 from activities.accounts import DisableAccount, RevokeSessions
 from activities.aws import Clouds
 from activities.block import Block
+from activities.certificates import ExpiringCertificates, RenewCertificate
 from activities.cloud_logs import ExportLogs
 from activities.connections import Connection, Connections
 from activities.forensics import CollectEvidence
@@ -25,6 +26,7 @@ from activities.mesh_certificates import RotateMeshCertificate
 from activities.monitoring import RaiseMonitoring
 from activities.resolving.accounts import Accounts
 from activities.resolving.blocking import Blocking
+from activities.resolving.certificates import Certificates
 from activities.resolving.collecting import Collecting
 from activities.resolving.iam import Iam
 from activities.resolving.isolating import Isolating
@@ -60,10 +62,11 @@ class Wiring:
         self._accounts = Accounts(inventory, self._shells)
         self._ssh_keys = SshKeys(inventory, self._shells)
         self._keys = ManagedKeyRing(inventory)
+        self._certificates = Certificates(inventory, self._shells)
         self._mesh = MeshCertificates(inventory, self._shells)
         self._iam = Iam(inventory, self._clouds)
 
-    def resolve(self, action: Action[Any]) -> Mapping[str, Resource[Any]]:  # noqa: C901, PLR0911 - one line a kind of action
+    def resolve(self, action: Action[Any]) -> Mapping[str, Resource[Any]]:  # noqa: C901, PLR0911, PLR0912 - one line a kind of action
         """Every enforcement point that must carry *action*, by name."""
         match action:
             case Block(network=network):
@@ -88,6 +91,8 @@ class Wiring:
                 return self._keys.resolve(action)
             case RotateMeshCertificate():
                 return self._mesh.resolve(action)
+            case RenewCertificate():
+                return self._certificates.resolve(action)
             case (
                 DeactivateAccessKey()
                 | DeleteAccessKey()
@@ -106,6 +111,8 @@ class Wiring:
                 return await self._connections(name)
             case ManagedKeys(names=names):
                 return await self._keys.among(names)
+            case ExpiringCertificates():
+                return await self._certificates.expiring(lookup)
             case AccessKeyUse():
                 return await self._iam.use(lookup)
             case ManagedAccessKeys(names=names):

@@ -14,6 +14,7 @@ PLAYBOOKS: tuple[type[Playbook], ...]
 _NAMES = {
     "access_key_rotation": "AccessKeyRotation",
     "authentication_attack": "AuthenticationAttack",
+    "certificate_rotation": "CertificateRotation",
     "credential_compromise": "CredentialCompromise",
     "key_rotation": "KeyRotation",
     "policy_violation": "PolicyViolation",

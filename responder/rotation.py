@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from responder.certificates import CertificateRotation
 from responder.cron import Cron
 from responder.incident import Category, Frozen, Name
 from responder.secrets.contract import SecretName
@@ -164,6 +165,7 @@ class Rotation(Frozen):
     folder: Path = Field(default=Path("secrets"), description="The folder of the sealed files.")
     ring: Path = Field(default=Path("keys/secrets.json"), description="The ring that seals them.")
     plan: KeyRotation = KeyRotation()
+    certificates: CertificateRotation = CertificateRotation()
 
     def key(self, name: str) -> ManagedKey | None:
         """The key of this name."""
@@ -174,8 +176,12 @@ class Rotation(Frozen):
         return next((key for key in self.plan.access_keys if key.name == name), None)
 
 
-def planned(rotation: KeyRotation, schedules: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
-    """Every schedule there should be: the rotation's own, and those the settings list."""
+def planned(
+    rotation: KeyRotation,
+    schedules: tuple[Schedule, ...],
+    certificates: CertificateRotation | None = None,
+) -> tuple[Schedule, ...]:
+    """Every schedule there should be: the rotations' own, and those the settings list."""
     own: tuple[Schedule, ...] = ()
     if rotation.access_keys:
         made = Schedule(
@@ -195,6 +201,16 @@ def planned(rotation: KeyRotation, schedules: tuple[Schedule, ...]) -> tuple[Sch
             category="key_rotation",
             what=tuple(key.name for key in rotation.keys),
             title="Planned key rotation",
+        )
+        own = (*own, made)
+    if certificates is not None and certificates.certificates:
+        made = Schedule(
+            name="certificate-rotation",
+            cron=certificates.schedule,
+            time_zone=certificates.time_zone,
+            category="certificate_expiry",
+            what=tuple(one.name for one in certificates.certificates),
+            title="Planned renewal of certificates",
         )
         own = (*own, made)
     found = (*own, *schedules)

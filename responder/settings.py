@@ -30,6 +30,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from responder.certificates import CertificateRotation
 from responder.cloud import unnamed
 from responder.errors import ConfigurationError
 from responder.evidence.settings import Evidence, Vaulted
@@ -183,8 +184,12 @@ class Settings(BaseSettings):
     key_rotation: KeyRotation = Field(
         default=KeyRotation(), description="Which keys are rotated by plan, and when."
     )
+    certificate_rotation: CertificateRotation = Field(
+        default=CertificateRotation(),
+        description="Which X.509 certificates are renewed before they expire, and who signs them.",
+    )
     schedules: tuple[Schedule, ...] = Field(
-        default=(), description="Incidents that are opened by plan, beside the key rotation."
+        default=(), description="Incidents that are opened by plan, beside the rotations."
     )
     secrets: Secrets = Field(
         default=SecretFiles(), description="Where the versions of secrets are kept."
@@ -224,6 +229,17 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _certificates_on_hosts_of_ours(self) -> Self:
+        faults = [
+            f"certificate {one.name} is on {one.host}, which is not in the inventory"
+            for one in self.certificate_rotation.certificates
+            if self.inventory.host(one.host) is None
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @model_validator(mode="after")
     def _evidence_in_known_clouds(self) -> Self:
         if faults := unnamed(self.inventory.clouds, self.evidence.clouds):
             raise ValueError("; ".join(faults))
@@ -233,8 +249,9 @@ class Settings(BaseSettings):
     @classmethod
     def _of_names_of_their_own(cls, value: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
         planned(KeyRotation(), value)
-        if any(one.name == "key-rotation" for one in value):
-            raise ValueError("key-rotation is the name of key_rotation's own schedule")
+        for name in ("key-rotation", "certificate-rotation"):
+            if any(one.name == name for one in value):
+                raise ValueError(f"{name} is the name of {name.replace('-', '_')}'s own schedule")
         return value
 
     @field_validator("state")
@@ -273,12 +290,13 @@ class Settings(BaseSettings):
             folder=self.state / "secrets",
             ring=self.state / "keys" / "secrets.json",
             plan=self.key_rotation,
+            certificates=self.certificate_rotation,
         )
 
     @property
     def planned(self) -> tuple[Schedule, ...]:
         """Every incident that is opened by plan."""
-        return planned(self.key_rotation, self.schedules)
+        return planned(self.key_rotation, self.schedules, self.certificate_rotation)
 
     @property
     def database(self) -> str:
@@ -317,7 +335,7 @@ class Settings(BaseSettings):
                 self.inventory, self.directory(), self.protected_accounts
             ),
             availability=self.availability,
-            standing=self.key_rotation.standing,
+            standing=self.key_rotation.standing | self.certificate_rotation.standing,
         )
 
 

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from activities import ACTIONS, LOOKUPS
 from activities.block import Block
+from activities.certificates import Renewal, RenewCertificate
 from activities.cloud_logs import ExportLogs
 from activities.collecting.steps import StepName
 from activities.forensics import Acquired, CollectEvidence, LeftOut
@@ -29,6 +30,7 @@ BLOCK = Block(network=parse_network("203.0.113.7"))
 ROTATE = RotateMeshCertificate(host="web1", incident="INC-2026-0001")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VERSION = version_for("INC-2026-0001", "jwt-signing-key")
+RENEW = RenewCertificate(certificate="web-tls", renewal=VERSION)
 # D3FEND names countermeasures; keeping evidence counters nothing, and has no technique there.
 KEEPS_EVIDENCE = {one.__name__ for one in (CollectEvidence, ExportLogs, SnapshotVolumes)}
 
@@ -85,6 +87,7 @@ def test_an_action_travels_and_comes_back_equal() -> None:
         Isolate(host="web1", lasts=timedelta(minutes=90)),
         Block(network=parse_network("2001:db8::/64"), lasts=None),
         ROTATE,
+        RENEW,
         *key_changes(),
         *evidence(),
     )
@@ -126,6 +129,8 @@ def test_what_an_action_wants_does_not_depend_on_having_it_already() -> None:
     for change in key_changes():
         for stage in Stage:
             assert change.desired(change.desired(stage)) == change.desired(stage)
+    for renewal in Renewal:
+        assert RENEW.desired(renewal) is Renewal.RENEWED
     collected, exported, snapshots = evidence()
     for found in Acquired:
         assert collected.desired(found) is exported.desired(found) is Acquired.ACQUIRED
