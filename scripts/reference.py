@@ -245,7 +245,7 @@ WHY = {
     "aiosqlite": "SQLite without blocking the event loop",
     "alembic": "the store's migrations",
     "boto3": "AWS; named by the owner, used from a later capability on",
-    "cryptography": "AES-256-GCM and Ed25519",
+    "cryptography": "AES-256-GCM, Ed25519 and X.509",
     "httpx": "the command line's calls to the API",
     "jinja2": "pages of the console, from a later capability on",
     "paramiko": "SSH to firewalls and hosts",
