@@ -37,6 +37,8 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         "dns": ["web.example.com"],
         "served": {"address": "127.0.0.1", "port": port},
     }
+    files = {"certificate": str(folder / "lost.pem"), "key": str(folder / "lost.key")}
+    lost = {"name": "lost", "host": "web", "common_name": "x", "dns": ["x.example.com"], **files}
     authority = make_authority(folder)
     pair = pair_for(authority, ManagedCertificate.model_validate(facts), days=10)
     for name, content in (("web.pem", pair[0]), ("web.key", pair[1])):
@@ -50,7 +52,7 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     yield {
         "schedule": "* * * * *",  # every Sunday at two would be a long wait
         "authority": {"certificate": str(authority.certificate), "key": str(authority.key)},
-        "certificates": [facts],
+        "certificates": [facts, lost],
     }
     server.kill()
     server.wait()
@@ -72,7 +74,7 @@ async def runner(
 async def test_it_is_renewed_by_plan_without_asking_and_its_key_is_nowhere_else(
     runner: Runner, wanted: dict[str, Any]
 ) -> None:
-    [facts] = wanted["certificates"]
+    facts = wanted["certificates"][0]
     before = Path(facts["key"]).read_text()
 
     async def renewed() -> dict[str, Any] | None:
@@ -94,6 +96,12 @@ async def test_it_is_renewed_by_plan_without_asking_and_its_key_is_nowhere_else(
     number = f"{shown.serial_number:x}"
     store = runner.rows("SELECT record FROM resources")
     assert number in str([tuple(row) for row in store])
+
+    said = [tuple(row) for row in runner.rows("SELECT loud, subject, body FROM messages")]
+    [loud] = [body for loud, subject, body in said if loud and "not renewed" in subject]
+    assert "lost on web: lost: expected a certificate in a regular file" in loud
+    [quiet] = [body for _, subject, body in said if subject.endswith(f"{NAME} renewed")]
+    assert "10 days left" in quiet
 
     key = Path(facts["key"]).read_text()
     assert key != before
@@ -123,7 +131,7 @@ async def test_it_is_renewed_by_plan_without_asking_and_its_key_is_nowhere_else(
 async def test_the_next_time_there_is_nothing_to_renew(
     runner: Runner, wanted: dict[str, Any]
 ) -> None:
-    [facts] = wanted["certificates"]
+    facts = wanted["certificates"][0]
     before = Path(facts["certificate"]).read_text()
 
     async def second() -> dict[str, Any] | None:
