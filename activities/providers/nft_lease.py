@@ -20,6 +20,7 @@ from responder.errors import Unreachable
 from responder.incident import Frozen
 
 CONFIRM = timedelta(seconds=30)
+_TRIAL = " trial"  # at the end of a comment: made, and not confirmed yet
 
 
 class _Look(Frozen):
@@ -73,20 +74,21 @@ class LeasedTable:
         # Which rules stand is written beside the lease: extending it must not touch them.
         mark = hashlib.sha256(rules.encode()).hexdigest()[:12]
         comment = f"{plain(tag)} {mark}"
+        on_trial = f"{comment}{_TRIAL}"
         look = await self._look()
-        if look.found.state is Filter.ISOLATED and look.comment.endswith(f" {mark}"):
-            renewed = await self._renew(until, comment)
-        else:
-            trial = datetime.now(UTC) + self._confirm
-            make_room = "".join(
-                f"add {one}\ndelete {one}\n" for one in self._each(lambda element: element)
-            )
-            await self._load(rules + make_room + self._timed(trial, comment), "isolate")
+        stands = look.found.state is Filter.ISOLATED
+        if not (stands and look.comment.endswith(f" {mark}")):
+            if not (stands and look.comment.endswith(f" {mark}{_TRIAL}")):
+                trial = datetime.now(UTC) + self._confirm
+                make_room = "".join(
+                    f"add {one}\ndelete {one}\n" for one in self._each(lambda element: element)
+                )
+                await self._load(rules + make_room + self._timed(trial, on_trial), "isolate")
+            # A worker that died here left the trial: whoever goes on does all that comes after it.
             await self._shell.close()  # come back in through the new rules, or not at all
             if after is not None:
                 await after()
-            renewed = await self._renew(until, comment)
-        if not renewed:
+        if not await self._renew(until, comment):
             raise Unreachable(
                 f"{self._name}: the isolation ended before it was confirmed; it is open"
             )

@@ -266,3 +266,20 @@ async def until_open(lab: Lab, *, within: float) -> None:
 async def ping(lab: Lab, source: str) -> str:
     words = ("sh", "-c", f"ping -c1 -W0.3 {address('web')} || true")
     return await asyncio.to_thread(lab.run, source, *words)
+
+
+async def test_who_goes_on_after_a_death_on_trial_ends_the_flows_as_well(
+    lab: Lab, node: NftIsolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dies() -> None:
+        raise asyncio.CancelledError
+
+    flow = lab.hold("attacker", "web")
+    assert flow.flows()
+    with monkeypatch.context() as dying:
+        dying.setattr(node, "_end_flows", dies)
+        with pytest.raises(asyncio.CancelledError):
+            await isolate(node, soon(3600))
+    await isolate(node, soon(3600))
+    await free(node)
+    assert flow.dies(within=4)
