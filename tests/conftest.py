@@ -33,10 +33,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def built_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The network of real hosts; skipped where it cannot be built."""
     if said := why_not():
         pytest.skip(said)
     network = Lab(tmp_path_factory.mktemp("lab"))
     yield network
     network.close()
+
+
+@pytest.fixture(scope="module")
+def lab(built_lab: Lab) -> Lab:
+    """The network of real hosts, as it was booted: whatever a module left behind is gone."""
+    built_lab.reset()
+    return built_lab

@@ -1,5 +1,6 @@
 """A collection as a playbook asks for it: judged, done once, in its receipt and in the audit."""
 
+import asyncio
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
@@ -117,8 +118,10 @@ async def test_a_host_that_is_silent_is_tried_again_by_the_sweep(
     assert "web1 does not answer" in receipt.points[0].said
     here.down = False
     desk.clock.advance(minutes=2)
-    await desk.sweep()
-    assert (await desk.row("evidence/IR-1/web1/first")).state == "settled"
+    await desk.sweep()  # evidence may take long: the sweep has it done beside itself
+    async with asyncio.timeout(30):
+        while (await desk.row("evidence/IR-1/web1/first")).state != "settled":
+            await asyncio.sleep(0.05)
     assert [(v.complete, v.faults) for v in verify(vault)] == [(True, ())]
 
 
