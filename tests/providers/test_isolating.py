@@ -62,7 +62,7 @@ async def running(mesh: Mesh) -> Mesh:
     """The mesh, fresh, with a tunnel between its nodes."""
     mesh.open_ports()
     await asyncio.gather(*(mesh.start(name) for name in SERVERS))
-    assert mesh.talks("db", "web", within=8)
+    assert mesh.talks("db", "web", within=40)
     return mesh
 
 
@@ -168,9 +168,9 @@ async def test_a_host_is_cut_off_by_all_of_them_and_left_as_it_was(
         await running.get(LIGHTHOUSE),
     )
     assert after == before
-    assert all(flow.dies(within=4) for flow in flows)
+    assert all(flow.dies(within=40) for flow in flows)
     assert reached(lab, ASKED) == set(ASKED)
-    assert running.talks("db", "web", within=15)
+    assert running.talks("db", "web", within=40)
     through.close()
 
 

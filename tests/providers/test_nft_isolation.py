@@ -96,7 +96,7 @@ async def test_flows_that_were_open_die_and_stay_dead(
     await isolate(node, soon(60))
     assert [name for name, flow in flows.items() if flow.flows(within=0.15)] == []
     await free(node)
-    assert [name for name, flow in flows.items() if not flow.dies(within=4)] == []
+    assert [name for name, flow in flows.items() if not flow.dies(within=40)] == []
 
 
 async def test_evidence_under_way_and_what_stays_on_the_node_go_on(
@@ -282,4 +282,4 @@ async def test_who_goes_on_after_a_death_on_trial_ends_the_flows_as_well(
             await isolate(node, soon(3600))
     await isolate(node, soon(3600))
     await free(node)
-    assert flow.dies(within=4)
+    assert flow.dies(within=40)
