@@ -75,10 +75,10 @@ class Lab:
         try:
             self._lay_cables()
             self.key_file = folder / "runner_key"
-            authorized = new_key(self.key_file)
+            self._authorized = new_key(self.key_file)
             for name in SERVERS:
                 self.nft(name, _BASE)
-                self._hosts[name] = Host(name, folder / name, authorized)
+                self._hosts[name] = Host(name, folder / name, self._authorized)
             others = [name for name in NUMBERS if name != RUNNER]
             services = [*((name, ECHO) for name in others), ("evidence", SSH)]
             self._echo.start(*(inside(n, partial(_listening, port)) for n, port in services))
@@ -141,10 +141,15 @@ class Lab:
         self.nft(host, f"flush ruleset\n{_BASE}")
 
     def reset(self) -> None:
-        """Leave every host as it was booted."""
+        """Leave every host as it was booted; one whose sshd has died is booted anew."""
         for held in self._held:
             held.close()
         self._held.clear()
+        for name in [name for name, host in self._hosts.items() if not host.runs]:
+            self._hosts[name].close()
+            folder = self._folder / f"{name}-{time.time_ns()}"
+            self._hosts[name] = Host(name, folder, self._authorized)
+            self._wait_for(self._hosts[name])
         for host in SERVERS:
             self.mend(host)
             self.flush(host)
