@@ -176,12 +176,12 @@ class Link:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         )
 
-    async def preview(self, order: SignedOrder, nonce: str) -> Plan:
+    async def preview(self, order: SignedOrder) -> Plan:
         """What a worker finds that an order would change; nobody keeps it."""
         plan: Plan = await self.client.execute_workflow(
             PreviewWorkflow.run,
             order,
-            id=f"preview/{nonce}",
+            id=f"preview/{order.signature[:32]}",
             task_queue=self._queue,
             execution_timeout=_PREVIEW,
         )

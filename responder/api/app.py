@@ -166,7 +166,7 @@ def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
     return {
         "drain": parts.drain.run(),
         "outbox": Outbox(parts.store, _routing(parts)).run(),
-        "nudger": Nudger(parts.store, parts.link, load_kinds(parts.settings), parts.policy).run(),
+        "nudger": Nudger(parts.store, parts.link, parts.kinds, parts.policy).run(),
         "reconciler": _reconcile(parts),
     }
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from responder.api.incidents import plain
 from responder.api.route import Call, Routes
 from responder.paging import acknowledge, listed
 from responder.people.person import Permission
@@ -27,9 +28,9 @@ async def list_messages(call: Call) -> list[dict[str, Any]]:
         tried = (await tx.execute(select(sendings).where(mine))).mappings().all()
     by: dict[int, list[dict[str, Any]]] = {}
     for one in tried:
-        by.setdefault(one["message"], []).append({name: _plain(one[name]) for name in _TRIED})
+        by.setdefault(one["message"], []).append(plain({name: one[name] for name in _TRIED}))
     return [
-        {name: _plain(row[name]) for name in _SHOWN} | {"channels": by.get(row["id"], [])}
+        plain({name: row[name] for name in _SHOWN}) | {"channels": by.get(row["id"], [])}
         for row in reversed(rows)
     ]
 
@@ -38,14 +39,10 @@ async def list_messages(call: Call) -> list[dict[str, Any]]:
 async def list_pages(call: Call) -> list[dict[str, Any]]:
     """Who is wanted and has not come."""
     rows = await listed(call.served.store, everything=call.flag("everything"))
-    return [{name: _plain(value) for name, value in row.items()} for row in rows]
+    return [plain(row) for row in rows]
 
 
 @routes.post("/api/pages/{page}/ack", Permission.PAGES_TAKE)
 async def take_page(call: Call) -> dict[str, Any]:
     """Say that one comes."""
     return await acknowledge(call.served.store, call.path("page"), call.person)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a column's value
-    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.exceptions import TimeoutError as TimedOut
 
 from responder.api.route import Call, Problem, Routes
-from responder.approval.orders import read_order, sign_order
+from responder.approval.orders import sign_order
 from responder.contract import Request
 from responder.errors import Refused
 from responder.incident import Frozen, Priority
@@ -42,10 +42,8 @@ async def draw_plan(call: Call) -> dict[str, Any]:
         priority=wish.priority,
         now=now,
     )
-    order = read_order(served.signer.verifier, signed, now)
-    assert not isinstance(order, str)
     try:
-        plan = await served.link.preview(signed, order.nonce)
+        plan = await served.link.preview(signed)
     except WorkflowFailureError as error:
         raise _problem(error) from error
     needs = served.policy.tiers.needs.get(plan.tier)

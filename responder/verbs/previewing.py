@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from temporalio import activity
 
 from responder.approval.orders import Order, read_order
 from responder.audit import Entry, append
@@ -13,8 +12,7 @@ from responder.plan import Plan
 from responder.store.tables import incidents
 from responder.verbs import planning
 from responder.verbs.context import Context, heartbeats, verb
-from responder.verbs.recognising import Run
-from responder.verbs.telling import tell
+from responder.verbs.recognising import Run, raise_alarm
 from responder.workflows.wire import SignedOrder
 
 
@@ -35,7 +33,7 @@ class Previewing:
         now = context.store.now()
         order = read_order(context.verifier, signed, now)
         if isinstance(order, str):
-            await self._alarm(order)
+            await raise_alarm(context, order, "Nothing was read")
             raise Refused(f"a preview was asked for that is not ours: {order}; nothing was read")
         async with heartbeats():
             seen = await planning.see(context, order.requests)
@@ -73,25 +71,6 @@ class Previewing:
             opened=row["opened"],
             indicators=Indicators.model_validate(row["indicators"]),
         )
-
-    async def _alarm(self, said: str) -> None:
-        context, who = self._context, activity.info().workflow_id or "nobody"
-        now = context.store.now()
-        async with context.store.transaction() as tx:
-            await append(
-                tx,
-                now,
-                Entry(kind="forged", actor=who[:255], subject=who[:400], data={"said": said}),
-            )
-            await tell(
-                tx,
-                now,
-                key=f"forged/{who}/{activity.info().workflow_run_id}",
-                audience="security",
-                loud=True,
-                subject=f"Refused work that was not ours: {who}",
-                body=f"{said}. Nothing was read. Somebody can reach Temporal who should not.",
-            )
 
 
 def _as_run(order: Order, incident: Incident | None, seen: Sequence[planning.Seen]) -> Run:

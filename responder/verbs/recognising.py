@@ -142,8 +142,17 @@ async def _find(tx: Transaction) -> Run:
 
 
 async def _alarm(context: Context, strange: _Strange) -> NoReturn:
-    """Refuse, and raise the alarm: this is either an attack or a bug, and both need a person."""
-    info, said = activity.info(), strange.said
+    """Refuse, and raise the alarm."""
+    await raise_alarm(context, strange.said, "Nothing was done", incident=strange.incident)
+    workflow_id = activity.info().workflow_id
+    raise Refused(f"{workflow_id or 'a stand-alone activity'}: {strange.said}; nothing was done")
+
+
+async def raise_alarm(
+    context: Context, said: str, left: str, *, incident: str | None = None
+) -> None:
+    """Write down and tell people of work that was not ours: an attack or a bug, and both need a person."""
+    info = activity.info()
     workflow_id = info.workflow_id or ""
     now = context.store.now()
     async with context.store.transaction() as tx:
@@ -151,7 +160,7 @@ async def _alarm(context: Context, strange: _Strange) -> NoReturn:
             kind="forged",
             actor=workflow_id[:255] or "nobody",
             subject=workflow_id[:400] or "-",
-            incident=strange.incident,
+            incident=incident,
             data={"said": said},
         )
         await append(tx, now, entry)
@@ -159,10 +168,9 @@ async def _alarm(context: Context, strange: _Strange) -> NoReturn:
             tx,
             now,
             key=f"forged/{workflow_id}/{info.workflow_run_id}",
-            incident=strange.incident,
+            incident=incident,
             audience="security",
             loud=True,
             subject=f"Refused work that was not ours: {workflow_id}",
-            body=f"{said}. Nothing was done. Somebody can reach Temporal who should not.",
+            body=f"{said}. {left}. Somebody can reach Temporal who should not.",
         )
-    raise Refused(f"{workflow_id or 'a stand-alone activity'}: {said}; nothing was done")
