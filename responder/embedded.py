@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from responder.errors import StateError
+from responder.process_settings import TemporalSettings
 from responder.processes import end
-from responder.settings import TemporalSettings
 from responder.workflows.wire import SEARCH_ATTRIBUTES
 
 # The dev server never migrates its database, so its version is part of the file's name: see

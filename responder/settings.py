@@ -8,14 +8,12 @@ file over the defaults; `responder config show --origin` says which one did.
 import getpass
 import os
 import re
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import (
     Field,
-    SecretStr,
     StringConstraints,
     ValidationError,
     field_serializer,
@@ -34,7 +32,7 @@ from responder.certificates import CertificateRotation
 from responder.cloud import unnamed
 from responder.errors import ConfigurationError
 from responder.evidence.settings import Evidence, Vaulted
-from responder.incident import Frozen, Priority
+from responder.incident import Priority
 from responder.inventory import Inventory
 from responder.notify.settings import Mail, Notify
 from responder.own_accounts import EMERGENCY, own_accounts
@@ -45,6 +43,7 @@ from responder.policy.networks import INTERNAL, Protected
 from responder.policy.shared import Shared
 from responder.policy.sla import MATRIX, Targets
 from responder.policy.tiers import TierRules
+from responder.process_settings import Api, Log, TemporalSettings
 from responder.rotation import KeyRotation, Rotation, Schedule, SecretFiles, Secrets, planned
 from responder.sources.settings import SourceSettings
 from responder.triage import Triage
@@ -53,64 +52,6 @@ FILE = "responder.yaml"
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 # Where a secret may stand: a fault there says what is wrong, and not what was found.
 _SECRETIVE = frozenset({"sources", "mail", "notify", "inventory", "temporal", "store"})
-
-
-class Api(Frozen):
-    """Where webhooks, the API and the feeds are served."""
-
-    host: str = Field(default="127.0.0.1", description="The address to listen on.")
-    port: int = Field(default=8080, ge=0, le=65535, description="The port to listen on.")
-    largest_body: int = Field(default=256 * 1024, gt=0, description="Bytes a webhook may carry.")
-    codec: Literal["loopback", "token", "off"] = Field(
-        default="loopback",
-        description="Who may have Temporal's payloads decoded: this machine by an unguessable path, "
-        "bearers of a token that may read incidents, or nobody.",
-    )
-
-    @property
-    def url(self) -> str:
-        """Where a client on this machine finds it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
-
-
-class TemporalSettings(Frozen):
-    """Which Temporal keeps the order of things."""
-
-    address: str | None = Field(
-        default=None, description="host:port of a Temporal frontend; none: one is run embedded."
-    )
-    namespace: str = Field(default="responder", description="The namespace to use.")
-    port: int = Field(default=7233, description="The embedded server's port.")
-    ui_port: int = Field(default=8233, description="The embedded server's web page's port.")
-    task_queue: str = Field(default="responder", description="The workers' task queue.")
-    reconcile_every: timedelta = Field(
-        default=timedelta(seconds=30),
-        ge=timedelta(seconds=1),
-        description="How often the store is compared with what runs there.",
-    )
-    tls_ca: Path | None = Field(default=None, description="CA certificates to trust (PEM).")
-    tls_cert: Path | None = Field(default=None, description="Our client certificate (PEM).")
-    tls_key: Path | None = Field(default=None, description="The client certificate's key (PEM).")
-    tls_name: str | None = Field(default=None, description="The server's name to verify.")
-    api_key: SecretStr | None = Field(default=None, description="Temporal Cloud's API key.")
-
-    @property
-    def target(self) -> str:
-        """Where to connect."""
-        return self.address or f"127.0.0.1:{self.port}"
-
-
-class Log(Frozen):
-    """How the program says what it does."""
-
-    form: Literal["auto", "console", "json"] = Field(
-        default="auto",
-        description="Coloured for a person, JSON for a machine; auto looks at the terminal.",
-    )
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least that is said."
-    )
 
 
 class Settings(BaseSettings):

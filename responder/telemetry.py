@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from responder.settings import Log
+from responder.process_settings import Log
 
 _CONTROL = {c: f"\\x{c:02x}" for c in (*range(32), 127, *range(128, 160))}
 

@@ -25,7 +25,7 @@ from temporalio.service import GrpcCompression, RPCError, RPCStatusCode, TLSConf
 from responder.crypto.codec import sealed_converter
 from responder.crypto.keyring import KeyRing
 from responder.plan import Plan
-from responder.settings import TemporalSettings
+from responder.process_settings import TemporalSettings
 from responder.workflows.incident import IncidentWorkflow, search_attributes
 from responder.workflows.lease import LeaseWorkflow
 from responder.workflows.preview import PreviewWorkflow

@@ -19,8 +19,8 @@ import pytest_asyncio
 from sqlalchemy import event
 
 from responder.store import Store
+from responder.store.every_table import metadata
 from responder.store.schema import HEAD, bring_up_to_date
-from responder.store.tables import metadata
 
 MAKERS = ("sqlite", "postgresql")
 on_both = pytest.mark.parametrize("database", MAKERS)

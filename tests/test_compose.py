@@ -30,7 +30,7 @@ import yaml
 from sqlalchemy import make_url
 
 from responder.embedded import Embedded
-from responder.settings import TemporalSettings
+from responder.process_settings import TemporalSettings
 from responder.workflows.wire import SEARCH_ATTRIBUTES
 
 ROOT = Path(__file__).parent.parent

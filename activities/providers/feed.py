@@ -21,8 +21,8 @@ from responder.incident import Network
 from responder.points import FeedPoint
 from responder.store import Store
 from responder.store.database import Transaction
+from responder.store.feeds import feed_entries, feed_polls
 from responder.store.rows import Row, insert_new
-from responder.store.tables import feed_entries, feed_polls
 
 _NEVER = datetime.max.replace(tzinfo=UTC)  # the end of an entry without one, told from no entry
 

@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import delete, insert, select
 
-from responder.api.incidents import Row, plain
 from responder.api.route import Call, Problem, Routes
 from responder.approval import totp
 from responder.approval.revoking import Revocation, revoke
@@ -14,6 +13,7 @@ from responder.audit import Entry, append
 from responder.incident import Frozen
 from responder.people import tokens
 from responder.people.person import Permission
+from responder.standing.whole import Row, plain
 from responder.store.tables import asks, decisions, settings_now
 
 routes = Routes()

@@ -14,7 +14,7 @@ from responder.api.route import PUBLIC, Call, Problem, Routes
 from responder.points import FeedPoint
 from responder.store import Store
 from responder.store.database import Transaction
-from responder.store.tables import feed_entries, feed_polls
+from responder.store.feeds import feed_entries, feed_polls
 
 routes = Routes()
 _EXPECTED = (

@@ -1,8 +1,5 @@
 """Incidents and leases over HTTP."""
 
-from datetime import datetime
-from typing import Any
-
 from pydantic import Field
 from sqlalchemy import select
 
@@ -10,20 +7,10 @@ from responder.api.route import Call, Problem, Routes
 from responder.handling import Resolution, acknowledge, close, end_holds
 from responder.incident import Frozen
 from responder.people.person import Permission
-from responder.store.tables import (
-    alerts,
-    asks,
-    clocks,
-    holds,
-    incidents,
-    messages,
-    resources,
-    runs,
-    steps,
-)
+from responder.standing.whole import Row, plain, whole
+from responder.store.tables import holds, incidents, resources
 
 routes = Routes()
-Row = dict[str, Any]
 
 
 class Closing(Frozen):
@@ -41,11 +28,6 @@ class EndingOf(Frozen):
     code: str = Field(default="", max_length=16)
 
 
-def plain(row: Any) -> Row:  # noqa: ANN401 - a row's mapping
-    """A row as JSON-able data; times in ISO 8601, UTC."""
-    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in dict(row).items()}
-
-
 @routes.get("/api/incidents", Permission.INCIDENTS_READ)
 async def list_incidents(call: Call) -> list[Row]:
     """The open incidents, most urgent first; with `everything`, the closed ones as well."""
@@ -61,37 +43,10 @@ async def show_incident(call: Call) -> Row:
     """One incident with its clocks, runs, steps, asks, holds, alerts and messages."""
     incident = call.path("incident")
     async with call.served.store.reading() as tx:
-        query = select(incidents).where(incidents.c.id == incident)
-        row = (await tx.execute(query)).mappings().one_or_none()
-        if row is None:
-            raise Problem(404, f"there is no incident {incident}")
-        held = (
-            select(
-                holds, resources.c.point, resources.c.outcome, resources.c.state, resources.c.said
-            )
-            .join(resources, resources.c.name == holds.c.resource)
-            .where(holds.c.incident == incident)
-        )
-        queries = {
-            "clocks": select(clocks).where(clocks.c.incident == incident).order_by(clocks.c.due),
-            "runs": select(runs).where(runs.c.incident == incident).order_by(runs.c.number),
-            "steps": select(steps)
-            .join(runs, runs.c.id == steps.c.run)
-            .where(runs.c.incident == incident),
-            "asks": select(asks).where(asks.c.incident == incident).order_by(asks.c.opened),
-            "holds": held.order_by(holds.c.taken),
-            "alerts": select(alerts.c.id, alerts.c.source, alerts.c.occurred, alerts.c.state).where(
-                alerts.c.incident == incident
-            ),
-            "messages": select(messages)
-            .where(messages.c.incident == incident)
-            .order_by(messages.c.id),
-        }
-        parts = {
-            name: [plain(one) for one in (await tx.execute(query)).mappings()]
-            for name, query in queries.items()
-        }
-    return plain(row) | parts
+        found = await whole(tx, incident)
+    if found is None:
+        raise Problem(404, f"there is no incident {incident}")
+    return found
 
 
 @routes.post("/api/incidents/{incident}/ack", Permission.INCIDENTS_WRITE)

@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from responder.api.incidents import plain
 from responder.api.route import Call, Routes
 from responder.paging import acknowledge, listed
 from responder.people.person import Permission
+from responder.standing.whole import plain
 from responder.store.paging import sendings
 from responder.store.tables import messages
 

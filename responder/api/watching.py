@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy import func, select, text
 from starlette.responses import JSONResponse, Response
 
-from responder.api.incidents import Row
 from responder.api.route import PUBLIC, Call, Routes
 from responder.audit import tail, verify
 from responder.intake.deliveries import count
 from responder.people.person import Permission
+from responder.standing.whole import Row
 from responder.store.tables import asks, holds, incidents, resources
 from responder.temporal import until_there
 

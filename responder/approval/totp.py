@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select, update
 from responder.crypto.keyring import KeyRing
 from responder.errors import Refused
 from responder.store import Store, Transaction
-from responder.store.tables import factors
+from responder.store.factors import factors
 
 KIND = "totp"
 _STEP = 30  # seconds, RFC 6238 section 4.1

@@ -11,7 +11,8 @@ from responder.approval import totp
 from responder.crypto.keyring import KeyRing, key_of
 from responder.intake.deliveries import PURPOSE
 from responder.store import Store
-from responder.store.tables import deliveries, factors
+from responder.store.factors import factors
+from responder.store.tables import deliveries
 
 _AT_ONCE = 200
 

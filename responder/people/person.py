@@ -59,6 +59,20 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 
 
+class SlackUser(Frozen):
+    """Who somebody is in Slack. An admin states it; an e-mail address or a display name proves nothing."""
+
+    team: str = Field(
+        pattern=r"^[TE][A-Z0-9]{2,20}$", description="The workspace, such as T0123ABCD."
+    )
+    user: str = Field(pattern=r"^[UW][A-Z0-9]{2,20}$", description="The user, such as U0123ABCD.")
+    enterprise: str = Field(
+        default="",
+        pattern=r"^(E[A-Z0-9]{2,20})?$",
+        description="The organisation, in Enterprise Grid.",
+    )
+
+
 class Person(Frozen):
     """Somebody, or something, that can sign in, decide or be told."""
 
@@ -67,6 +81,9 @@ class Person(Frozen):
     teams: tuple[Name, ...] = Field(default=(), description="Where escalations find them.")
     email: str | None = Field(
         default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="Where mail reaches them."
+    )
+    slack: SlackUser | None = Field(
+        default=None, description="Who they are in Slack; none: Slack does nothing in their name."
     )
     active: bool = Field(default=True, description="False ends every right at once.")
 

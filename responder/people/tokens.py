@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import insert, select, update
 
 from responder.store import Store
-from responder.store.tables import tokens
+from responder.store.sessions import tokens
 
 LIFETIME = timedelta(days=30)
 _PREFIX = "rsp_"

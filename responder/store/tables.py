@@ -282,44 +282,6 @@ audit_head = Table(
     Column("digest", String(64), nullable=False),
 )
 
-factors = Table(
-    "factors",
-    metadata,
-    Column("principal", String(255), primary_key=True),
-    Column("kind", String(16), primary_key=True),
-    Column("secret", LargeBinary, nullable=False),
-    Column("last_step", BigInteger, nullable=False, default=0),
-    Column("tries", JSON, nullable=False),
-)
-
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("digest", String(64), primary_key=True),
-    Column("principal", String(255), nullable=False),
-    Column("made", Moment, nullable=False),
-    Column("expires", Moment, nullable=False),
-    Column("revoked", Moment, nullable=True),
-)
-
-feed_entries = Table(
-    "feed_entries",
-    metadata,
-    Column("feed", String(64), primary_key=True),
-    Column("network", String(64), primary_key=True),
-    Column("until", Moment, nullable=True),
-    Column("tag", String(128), nullable=False),
-    Column("changed", Moment, nullable=False),
-)
-
-feed_polls = Table(
-    "feed_polls",
-    metadata,
-    Column("feed", String(64), primary_key=True),
-    Column("consumer", String(64), primary_key=True),
-    Column("polled", Moment, nullable=False),
-)
-
 settings_now = Table(
     "settings_now",
     metadata,

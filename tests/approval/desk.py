@@ -19,7 +19,8 @@ from responder.people.person import Directory, Person, Role
 from responder.policy.judge import Policy
 from responder.policy.tiers import Needs
 from responder.store import Store
-from responder.store.tables import asks, decisions, factors, incidents, runs, steps
+from responder.store.factors import factors
+from responder.store.tables import asks, decisions, incidents, runs, steps
 from responder.verbs.asking import expire
 from tests.databases import ManualClock
 

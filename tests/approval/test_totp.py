@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from responder.approval import totp
 from responder.errors import Refused, ResponderError
-from responder.store.tables import factors
+from responder.store.factors import factors
 from tests.approval.desk import Asked
 from tests.databases import on_both
 

@@ -8,7 +8,8 @@ from responder.crypto.keyring import KeyRing, Tampered, key_of
 from responder.crypto.resealing import reseal
 from responder.intake.deliveries import PURPOSE, accept
 from responder.store import Store
-from responder.store.tables import deliveries, factors
+from responder.store.factors import factors
+from responder.store.tables import deliveries
 
 
 async def test_what_an_old_key_sealed_opens_without_it(store: Store) -> None:

@@ -14,7 +14,7 @@ from activities.providers.feed import FeedBlock
 from responder.incident import Network
 from responder.points import Consumer, FeedPoint
 from responder.store import Store
-from responder.store.tables import feed_entries
+from responder.store.feeds import feed_entries
 from tests.api.feeds import TOKENS, polled
 from tests.databases import hasty
 from tests.providers.ground import Ground

@@ -13,7 +13,7 @@ import responder.store.schema as schema_module
 from responder.audit import Entry, append
 from responder.errors import StateError
 from responder.store import Store
-from responder.store.paging import pages
+from responder.store.every_table import metadata
 from responder.store.schema import HEAD, bring_up_to_date, check_schema
 from tests.databases import ManualClock, Opener
 
@@ -28,7 +28,7 @@ async def test_an_empty_database_is_brought_to_exactly_our_tables(
     await bring_up_to_date(store)
 
     def differences(connection: Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), pages.metadata))
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
     async with store.transaction() as tx:
         assert await tx.run_sync(differences) == []

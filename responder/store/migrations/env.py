@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from responder.store.paging import pages
+from responder.store.every_table import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=pages.metadata,
+    target_metadata=metadata,
     render_as_batch=True,
     transaction_per_migration=False,
 )

@@ -1,0 +1,1 @@
+"""The tables of Slack: cards, buttons and what was heard."""

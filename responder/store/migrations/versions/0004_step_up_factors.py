@@ -1,0 +1,10 @@
+"""passkeys, their challenges, and backup codes."""
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the tables here."""

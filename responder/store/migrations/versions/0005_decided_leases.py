@@ -1,0 +1,10 @@
+"""leases that end or are extended by a decision."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the tables here."""

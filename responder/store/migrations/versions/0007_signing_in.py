@@ -1,0 +1,10 @@
+"""passwords, sessions and signing keys of tokens."""
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the tables here."""

@@ -1,0 +1,10 @@
+"""clocks that pause, duties to report, notes, and who watches the watch."""
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the tables here."""

@@ -1,0 +1,10 @@
+"""who stands in for whom, and the chain an incident was opened with."""
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the tables here."""

@@ -1,0 +1,1 @@
+"""The tables of asking people: whom, when, and how fast they answered."""
