@@ -6,6 +6,7 @@ docs/decisions. What no route declares is not served, and a route without a perm
 by the word `PUBLIC`.
 """
 
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -16,13 +17,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from responder.api.parts import Parts
-from responder.people import tokens
+from responder.people import sessions, tokens
 from responder.people.person import Permission, Person
+from responder.people.sessions import Session
 from responder.settings import fault
 
 Model = TypeVar("Model", bound=BaseModel)
 PUBLIC: Final = None
+CSRF: Final = "X-CSRF-Token"
 _LARGEST_BODY = 64 * 1024
+_CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Problem(Exception):
@@ -48,6 +52,12 @@ class Call:
         if self._person is None:
             raise Problem(401, "expected a signed-in caller")
         return self._person
+
+    @property
+    def session(self) -> Session | None:
+        """The browser's session that the caller is signed in with; None for a bearer of a token."""
+        found: Session | None = getattr(self.request.state, "session", None)
+        return found
 
     def path(self, name: str) -> str:
         """A part of the path."""
@@ -145,11 +155,60 @@ class Routes:
 
 
 async def caller(request: Request) -> Person:
-    """Who calls, by their bearer token; 401 if nobody we know."""
+    """
+    Who calls, by their bearer token or, without one, by their browser's session.
+
+    Raises `Problem`: 401 if that is nobody we know, 403 for a change that a session asks for
+    without its CSRF value or from another origin.
+    """
     served: Parts = request.app.state.parts
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    name = await tokens.holder(served.store, token) if scheme.lower() == "bearer" else None
+    if "authorization" in request.headers:
+        name = await _bearer(request, served)
+    else:
+        session = await _signed_in(request, served)
+        name = session.principal if session else None
     person = served.people.find(name) if name is not None else None
     if person is None or not person.active:
-        raise Problem(401, "expected `Authorization: Bearer …` with a token of an active person")
+        raise Problem(
+            401,
+            "expected `Authorization: Bearer …` with a token of an active person, or a browser that "
+            "is signed in",
+        )
     return person
+
+
+async def _bearer(request: Request, served: Parts) -> str | None:
+    scheme, _, token = request.headers["authorization"].partition(" ")
+    return await tokens.holder(served.store, token) if scheme.lower() == "bearer" else None
+
+
+async def _signed_in(request: Request, served: Parts) -> Session | None:
+    origin = served.settings.api.origin
+    cookie = request.cookies.get(sessions.cookie_name(origin))
+    session = await sessions.holder(served.store, cookie) if cookie else None
+    if session is None:
+        return None
+    if request.method not in _CHANGES_NOTHING:
+        from_page(request, origin)
+        sent = request.headers.get(CSRF) or await _form_value(request)
+        if not hmac.compare_digest(sent.encode(), session.csrf.encode()):
+            raise Problem(403, f"expected {CSRF} with this session's value; nothing was changed")
+    request.state.session = session
+    return session
+
+
+def from_page(request: Request, origin: str) -> None:
+    """Raises `Problem` unless the browser says that a page of *origin* sent this."""
+    if (found := request.headers.get("origin")) != origin:
+        raise Problem(403, f"expected a page of {origin}, found {(found or 'no Origin')[:80]}")
+
+
+async def _form_value(request: Request) -> str:
+    """The field of a plain HTML form; the body is kept, so that the handler can read it again."""
+    length = request.headers.get("content-length", "")
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return ""
+    if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST_BODY:
+        return ""
+    await request.body()
+    return str((await request.form()).get(CSRF, ""))

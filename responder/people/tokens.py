@@ -27,6 +27,7 @@ async def issue(store: Store, principal: str, lifetime: timedelta = LIFETIME) ->
             "principal": principal,
             "made": now,
             "expires": now + lifetime,
+            "kid": "",
         }
         await tx.execute(insert(tokens).values(row))
     return token
