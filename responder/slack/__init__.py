@@ -1,0 +1,1 @@
+"""Slack: one card an incident, buttons and commands that decide, and what happens while Slack is down."""
