@@ -110,7 +110,12 @@ incidents = Table(
     Column("closed", Moment, nullable=True),
     Column("resolution", String(64), nullable=True),
     Column("breached", Boolean, nullable=False, default=False),
+    Column("unanswered", Moment, nullable=True),
+    Column("lapses", Moment, nullable=True),
+    Column("next_strike", Moment, nullable=True),
+    Column("chain", JSON, nullable=True),
     Index("ix_incidents_closed", "closed"),
+    Index("ix_incidents_next_strike", "next_strike"),
 )
 
 clocks = Table(
@@ -124,6 +129,11 @@ clocks = Table(
     Column("struck", Float, nullable=False, default=0.0),
     Column("breached", Moment, nullable=True),
     Column("level", Integer, nullable=False, default=0),
+    # Seconds that count towards `due`: working time where there are hours, and no pauses.
+    Column("within", Float, nullable=True),
+    Column("pauses", JSON, nullable=True),
+    Column("climbed", Moment, nullable=True),
+    Column("missed", Integer, nullable=False, default=0, server_default="0"),
 )
 
 runs = Table(
@@ -179,6 +189,7 @@ asks = Table(
     Column("decided", Moment, nullable=True),
     Column("execute_by", Moment, nullable=True),
     Column("delivered", Boolean, nullable=False, default=False),
+    Column("number", Integer, nullable=True),
     Index("ix_asks_state", "state"),
 )
 
