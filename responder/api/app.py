@@ -13,7 +13,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from responder.api import approvals, codec, feeds, incidents, messages, plans, watching, webhooks
+from responder.api import (
+    approvals,
+    codec,
+    feeds,
+    incidents,
+    leases,
+    messages,
+    oncall,
+    plans,
+    watching,
+    webhooks,
+)
 from responder.api import keys as managed_keys
 from responder.api.parts import Parts
 from responder.api.route import Endpoint, Problem
@@ -25,10 +36,11 @@ from responder.crypto.signing import Signer
 from responder.errors import Refused
 from responder.intake.drain import Drain
 from responder.keys import Keys
-from responder.notify.routing import Routing
 from responder.nudge import Nudger
 from responder.outbox import Outbox
 from responder.people import tokens
+from responder.people.preflight import refuse_gaps
+from responder.people.standing_in import in_force
 from responder.reconcile import Reconciler
 from responder.schedules import bring_up_to_date as bring_schedules_up_to_date
 from responder.settings import Settings
@@ -97,9 +109,11 @@ ENDPOINTS: tuple[Endpoint, ...] = tuple(
     for module in (
         webhooks,
         incidents,
+        leases,
         approvals,
         plans,
         messages,
+        oncall,
         managed_keys,
         watching,
         feeds,
@@ -158,14 +172,10 @@ async def _broken(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": "the store or Temporal did not answer; nothing was lost"}, 503)
 
 
-def _routing(parts: Parts) -> Routing:
-    return Routing(parts.settings.notify, parts.settings.mail, parts.people)
-
-
 def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
     return {
         "drain": parts.drain.run(),
-        "outbox": Outbox(parts.store, _routing(parts)).run(),
+        "outbox": Outbox(parts.store, parts.routing).run(),
         "nudger": Nudger(parts.store, parts.link, parts.kinds, parts.policy).run(),
         "reconciler": _reconcile(parts),
     }
@@ -195,6 +205,9 @@ async def run_serve(settings: Settings) -> None:
     import uvicorn  # noqa: PLC0415 - only the server needs it
 
     parts = await make_parts(settings)
+    async with parts.store.reading() as tx:
+        overrides = await in_force(tx, parts.store.now())
+    refuse_gaps(parts.reach, parts.routing, parts.store.now(), overrides)
     config = uvicorn.Config(
         make_app(parts),
         host=settings.api.host,
