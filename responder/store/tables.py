@@ -203,6 +203,7 @@ decisions = Table(
     Column("document", JSON, nullable=False),
     Column("signature", String(128), nullable=False),
     Column("revoked", Moment, nullable=True),
+    Column("after", Float, nullable=True),
     UniqueConstraint("ask", "principal"),
 )
 
@@ -246,6 +247,10 @@ holds = Table(
     Column("until", Moment, nullable=True),
     Column("ended", Moment, nullable=True),
     Column("ended_by", String(255), nullable=True),
+    Column("ended_ask", String(32), nullable=True),
+    Column("until_ask", String(32), nullable=True),
+    Column("verified", Moment, nullable=True),
+    Column("lifted", Moment, nullable=True),
     Index("ix_holds_resource", "resource"),
     Index("ix_holds_incident", "incident"),
     Index("ix_holds_step", "step"),
@@ -267,6 +272,7 @@ messages = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_try", Moment, nullable=True),
     Column("said", Text, nullable=False, default=""),
+    Column("addressees", JSON, nullable=True),
     Index("ix_messages_sent", "sent"),
 )
 
