@@ -190,6 +190,9 @@ asks = Table(
     Column("execute_by", Moment, nullable=True),
     Column("delivered", Boolean, nullable=False, default=False),
     Column("number", Integer, nullable=True),
+    Column("kind", String(16), nullable=False, default="step", server_default="step"),
+    Column("subject", JSON, nullable=True),
+    Column("applied", Moment, nullable=True),
     Index("ix_asks_state", "state"),
 )
 

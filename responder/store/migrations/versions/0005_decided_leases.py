@@ -1,5 +1,10 @@
 """leases that end or are extended by a decision."""
 
+import sqlalchemy as sa
+from alembic import op
+
+from responder.store.tables import Moment
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -8,3 +13,14 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the tables here."""
+    with op.batch_alter_table("asks", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column("kind", sa.String(length=16), nullable=False, server_default="step")
+        )
+        batch_op.add_column(sa.Column("subject", sa.JSON(), nullable=True))
+        batch_op.add_column(sa.Column("applied", Moment(), nullable=True))
+    with op.batch_alter_table("holds", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("ended_ask", sa.String(length=32), nullable=True))
+        batch_op.add_column(sa.Column("until_ask", sa.String(length=32), nullable=True))
+        batch_op.add_column(sa.Column("verified", Moment(), nullable=True))
+        batch_op.add_column(sa.Column("lifted", Moment(), nullable=True))
