@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import stat
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Literal
 
 from responder.catalogue import load_kinds, load_provision
@@ -11,7 +12,10 @@ from responder.crypto.keyring import KeyRing
 from responder.errors import ResponderError
 from responder.incident import Frozen, Priority
 from responder.keys import Keys
+from responder.notify.routing import Routing
 from responder.people.person import Permission
+from responder.people.preflight import gaps
+from responder.people.reach import Reach
 from responder.point_check import point_faults
 from responder.settings import Settings
 from responder.store import Store
@@ -40,6 +44,7 @@ async def examine(settings: Settings) -> list[Finding]:
         "temporal": _temporal,
         "sources": _sources,
         "people": _people,
+        "on call": _on_call,
         "playbooks": _playbooks,
         "protected": _protected,
         "enforcement points": _points,
@@ -148,16 +153,22 @@ async def _people(settings: Settings) -> Finding:
             found=f"{len(deciders)} may approve; T3 needs two",
             remedy="name people with the role operator under `people:`",
         )
-    teams = {team for targets in settings.sla.values() for team in targets.escalates_to}
-    empty = sorted(team for team in teams if not settings.directory().team(team))
-    if empty:
-        return Finding(
-            name="people",
-            state="warn",
-            found=f"nobody is in {', '.join(empty)}",
-            remedy="give people these `teams:`, or change `sla.*.escalates_to`",
-        )
     return Finding(name="people", state="ok", found=f"{len(deciders)} may approve")
+
+
+async def _on_call(settings: Settings) -> Finding:
+    """Whether every level of every chain reaches somebody, by the settings alone."""
+    reach = Reach(settings.directory(), settings.oncall, settings.sla)
+    routing = Routing(settings.notify, settings.mail, reach)
+    if found := gaps(reach, routing, datetime.now(UTC)):
+        return Finding(
+            name="on call",
+            state="fail" if settings.oncall.rosters else "warn",
+            found="; ".join(map(str, found)),
+            remedy="give people these `teams:` and addresses, name channels under `notify:`, or change "
+            "`sla.*.escalates_to`; then: responder oncall check",
+        )
+    return Finding(name="on call", state="ok", found=f"{len(reach.levels())} levels reach somebody")
 
 
 async def _playbooks(settings: Settings) -> Finding:

@@ -1,17 +1,22 @@
 """Sending what was written for people: to the log always, and by the channels until one took it."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import or_, select, update
 
 from responder.notify.message import Message, Undelivered
-from responder.notify.routing import Routing
+from responder.notify.routing import Routing, addresses
+from responder.people.oncall import Override
+from responder.people.reach import ESCALATION, Reached
+from responder.people.standing_in import in_force
 from responder.store import Store
 from responder.store.paging import sendings
 from responder.store.rows import Row, insert_new
 from responder.store.tables import messages
+from responder.verbs.telling import tell
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +38,7 @@ class Outbox:
     def __init__(self, store: Store, routing: Routing) -> None:
         self._store = store
         self._routing = routing
+        self._overrides: list[Override] = []
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -54,6 +60,8 @@ class Outbox:
             )
             query = query.order_by(messages.c.loud.desc(), messages.c.id).limit(_BATCH)
             rows = (await tx.execute(query)).mappings().all()
+            if rows and self._routing.reach.oncall.rosters:
+                self._overrides = await in_force(tx, now)
         gate = asyncio.Semaphore(_AT_ONCE)
         await asyncio.gather(*(self._one(gate, row) for row in rows))
         return len(rows)
@@ -66,11 +74,13 @@ class Outbox:
                 (log.warning if message.loud else log.info)(
                     "message", to=message.audience, about=message.key, incident=message.incident
                 )
-            channels = self._routing.channels(message)
+            reached = self._routing.reached(message.audience, self._store.now(), self._overrides)
+            channels = self._routing.channels(message, reached.people)
+            await self._say_gap(message, reached, channels)
             before = await self._before(message)
             waits: list[datetime] = []
             for name in channels:
-                again = await self._try(name, message, before.get(name))
+                again = await self._try(name, message, addresses(reached.people), before.get(name))
                 if again is None:
                     break
                 waits.append(again)
@@ -80,12 +90,38 @@ class Outbox:
             log.error("message_undelivered", about=message.key, tried=list(channels))
             await self._close(message, row["attempts"], again=min(waits))
 
+    async def _say_gap(self, message: Message, reached: Reached, channels: Sequence[str]) -> None:
+        """
+        Report a level that reaches nobody, or nobody on call; what must not wait goes further up at once.
+
+        Skipped levels are never silent: who is told instead is told why.
+        """
+        nobody = not reached.people and not channels
+        if not self._routing.senders:
+            return
+        if not message.loud or message.audience == ESCALATION or not (nobody or reached.said):
+            return
+        said = reached.said or f"{message.audience} reaches nobody: there is nobody active in it"
+        async with self._store.transaction() as tx:
+            await tell(
+                tx,
+                self._store.now(),
+                key=f"gap/{message.key}"[:390] if nobody else f"gap/{said}/{message.made:%Y%m%d%H}",
+                audience=ESCALATION,
+                incident=message.incident,
+                loud=True,
+                subject=message.subject if nobody else said,
+                body=f"{said}.\n\n{message.body}".strip(),
+            )
+
     async def _before(self, message: Message) -> dict[str, Row]:
         async with self._store.reading() as tx:
             query = select(sendings).where(sendings.c.message == message.id)
             return {row["channel"]: row for row in (await tx.execute(query)).mappings()}
 
-    async def _try(self, name: str, message: Message, before: Row | None) -> datetime | None:
+    async def _try(
+        self, name: str, message: Message, to: Sequence[str], before: Row | None
+    ) -> datetime | None:
         """Try one channel; returns None when it took the message, else when to try it there again."""
         now = self._store.now()
         if before is not None and before["receipt"]:
@@ -96,8 +132,7 @@ class Outbox:
         attempts = (before["attempts"] if before is not None else 0) + 1
         receipt, said, next_try = "", "", None
         try:
-            addresses = self._routing.addresses(message.audience)
-            receipt = await self._routing.senders[name].send(message, addresses)
+            receipt = await self._routing.senders[name].send(message, to)
         except Undelivered as undelivered:
             said = undelivered.said
             wait = undelivered.wait or min(_FIRST_WAIT * 2 ** min(attempts - 1, 8), _LONGEST_WAIT)

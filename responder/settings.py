@@ -36,6 +36,7 @@ from responder.incident import Priority
 from responder.inventory import Inventory
 from responder.notify.settings import Mail, Notify
 from responder.own_accounts import EMERGENCY, own_accounts
+from responder.people.oncall import OnCall
 from responder.people.person import Directory, Person, Role
 from responder.policy.availability import Availability
 from responder.policy.judge import Policy
@@ -45,13 +46,14 @@ from responder.policy.sla import MATRIX, Targets
 from responder.policy.tiers import TierRules
 from responder.process_settings import Api, Log, TemporalSettings
 from responder.rotation import KeyRotation, Rotation, Schedule, SecretFiles, Secrets, planned
+from responder.slack.settings import SlackSettings
 from responder.sources.settings import SourceSettings
 from responder.triage import Triage
 
 FILE = "responder.yaml"
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 # Where a secret may stand: a fault there says what is wrong, and not what was found.
-_SECRETIVE = frozenset({"sources", "mail", "notify", "inventory", "temporal", "store"})
+_SECRETIVE = frozenset({"sources", "mail", "notify", "inventory", "slack", "temporal", "store"})
 
 
 class Settings(BaseSettings):
@@ -110,6 +112,7 @@ class Settings(BaseSettings):
         default=Availability(), description="How much of what is ours may be isolated at once."
     )
     people: tuple[Person, ...] = Field(default=(), description="Who may do what.")
+    oncall: OnCall = Field(default=OnCall(), description="Who is on call, by turns.")
     sources: dict[SourceName, SourceSettings] = Field(
         default={}, description="Who may send alerts."
     )
@@ -117,6 +120,9 @@ class Settings(BaseSettings):
     mail: Mail | None = Field(default=None, description="None: no mail is sent.")
     notify: Notify = Field(
         default=Notify(), description="How people are reached; none: messages go to the log only."
+    )
+    slack: SlackSettings | None = Field(
+        default=None, description="None: nothing is shown or decided in Slack."
     )
     log: Log = Log()
     evidence: Evidence = Field(

@@ -39,6 +39,7 @@ from responder.keys import Keys
 from responder.nudge import Nudger
 from responder.outbox import Outbox
 from responder.people import tokens
+from responder.people.token_keys import TokenKeys
 from responder.people.preflight import refuse_gaps
 from responder.people.standing_in import in_force
 from responder.reconcile import Reconciler
@@ -59,9 +60,9 @@ async def make_parts(settings: Settings) -> Parts:
     keys.make_missing()
     store = Store(settings.database)
     await bring_up_to_date(store)
-    people = settings.directory()
+    people, token_keys = settings.directory(), TokenKeys(keys.tokens)
     if not settings.people:
-        await _local_token(settings, store, next(iter(people)).name)
+        await _local_token(settings, store, token_keys, next(iter(people)).name)
     policy = settings.policy(surroundings(settings))
     payloads, deliveries = KeyRing.load(keys.payloads), KeyRing.load(keys.store)
     client = await connect(settings.temporal, payloads, lazy=True)
@@ -93,15 +94,16 @@ async def make_parts(settings: Settings) -> Parts:
             secret_store,
             [(k.name, k.retention_period) for k in settings.key_rotation.keys if k.type == "rsa"],
         ),
+        token_keys=token_keys,
         codec_path=os.environ.get("RESPONDER_CODEC_PATH") or secrets.token_urlsafe(24),
     )
 
 
-async def _local_token(settings: Settings, store: Store, name: str) -> None:
+async def _local_token(settings: Settings, store: Store, keys: TokenKeys, name: str) -> None:
     path = settings.state / "keys" / "local.token"
-    if path.exists() and await tokens.holder(store, path.read_text().strip()) == name:
+    if path.exists() and await tokens.holder(store, keys, path.read_text().strip()) == name:
         return
-    write_private(path, (await tokens.issue(store, name)).encode())
+    write_private(path, (await tokens.issue(store, keys, name)).encode())
 
 
 ENDPOINTS: tuple[Endpoint, ...] = tuple(

@@ -8,11 +8,15 @@ from responder.crypto.jwks import PublishedKeys
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
 from responder.intake.drain import Drain
+from responder.notify.routing import Routing
 from responder.people.person import Directory
+from responder.people.token_keys import TokenKeys
+from responder.people.reach import Reach
 from responder.policy.judge import Policy
 from responder.reconcile import Reconciler
 from responder.secrets.contract import SecretStore
 from responder.settings import Settings
+from responder.slack.client import Slack
 from responder.store import Store
 from responder.telemetry import Metrics
 from responder.temporal import Link
@@ -38,5 +42,17 @@ class Parts:
     metrics: Metrics
     secrets: SecretStore
     published: PublishedKeys
+    token_keys: TokenKeys
     codec_path: str
+    slack: Slack | None = None
     ready: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def reach(self) -> Reach:
+        """Whom messages reach."""
+        return Reach(self.people, self.settings.oncall, self.settings.sla)
+
+    @property
+    def routing(self) -> Routing:
+        """By which channels."""
+        return Routing(self.settings.notify, self.settings.mail, self.reach)

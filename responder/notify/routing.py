@@ -1,13 +1,16 @@
-"""From a message to the channels it tries and the addresses it goes to."""
+"""From a message to the channels it tries and the people and addresses it goes to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from responder.notify.mail import MailSender
 from responder.notify.message import Message, Sender
 from responder.notify.pagerduty import PagerDutySender
 from responder.notify.settings import MAIL, Channel, Mail, Notify, PagerDuty, Webhook
 from responder.notify.webhook import WebhookSender
-from responder.people.person import Directory
+from responder.people.oncall import Override
+from responder.people.person import Person
+from responder.people.reach import Reach, Reached
 
 
 def sender_of(channel: Channel) -> Sender:
@@ -24,29 +27,47 @@ def sender_of(channel: Channel) -> Sender:
 class Routing:
     """The channels and routes of one set of settings."""
 
-    def __init__(self, notify: Notify, mail: Mail | None, people: Directory) -> None:
-        self._people = people
+    def __init__(self, notify: Notify, mail: Mail | None, reach: Reach) -> None:
+        self.reach = reach
         self._routes = notify.routes
         channels: dict[str, Channel] = dict(notify.channels)
         if mail is not None:
             channels[MAIL] = mail
         self.senders: Mapping[str, Sender] = {n: sender_of(c) for n, c in channels.items()}
 
-    def channels(self, message: Message) -> tuple[str, ...]:
+    def channels(self, message: Message, people: Sequence[Person]) -> tuple[str, ...]:
         """The names of the channels that *message* tries, best first; mail only with an address."""
+        return tuple(
+            name
+            for name in self._wanted(message.audience, loud=message.loud)
+            if any(self._reaches(name, person) for person in people) or not self._personal(name)
+        )
+
+    def reached(self, audience: str, at: datetime, overrides: Sequence[Override] = ()) -> Reached:
+        """Who *audience* is at that moment."""
+        return self.reach.of(audience, at, overrides)
+
+    def reaching(self, person: Person, audience: str) -> tuple[str, ...]:
+        """By which channels *person* hears what must not wait and is said to *audience*."""
+        return tuple(
+            name for name in self._wanted(audience, loud=True) if self._reaches(name, person)
+        )
+
+    def _wanted(self, audience: str, *, loud: bool) -> tuple[str, ...]:
+        """The channels of the first route that fits, or all; only ones that there are."""
         for route in self._routes:
-            if route.carries(message.audience, loud=message.loud):
-                return tuple(name for name in route.channels if self._usable(name, message))
-        return tuple(name for name in self.senders if self._usable(name, message))
+            if route.carries(audience, loud=loud):
+                return tuple(name for name in route.channels if name in self.senders)
+        return tuple(self.senders)
 
-    def addresses(self, audience: str) -> tuple[str, ...]:
-        """The mail addresses of a person or of a team's active members."""
-        person = self._people.find(audience)
-        group = [person] if person is not None and person.active else self._people.team(audience)
-        return tuple(p.email for p in group if p.email)
+    def _personal(self, name: str) -> bool:
+        """Whether a channel needs an address of each person; others reach whoever is behind them."""
+        return isinstance(self.senders[name], MailSender)
 
-    def _usable(self, name: str, message: Message) -> bool:
-        sender = self.senders.get(name)
-        if isinstance(sender, MailSender):
-            return bool(self.addresses(message.audience))
-        return sender is not None
+    def _reaches(self, name: str, person: Person) -> bool:
+        return bool(person.email) if self._personal(name) else True
+
+
+def addresses(people: Sequence[Person]) -> tuple[str, ...]:
+    """The mail addresses of *people*, of those who have one."""
+    return tuple(one.email for one in people if one.email)

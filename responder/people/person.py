@@ -26,6 +26,7 @@ class Permission(StrEnum):
     LEASES_WRITE = "leases:write"
     PLANS_DRAW = "plans:draw"
     PAGES_TAKE = "pages:take"
+    ONCALL_WRITE = "oncall:write"
     AUDIT_READ = "audit:read"
     RUNNER_PAUSE = "runner:pause"
     PEOPLE_WRITE = "people:write"
@@ -42,6 +43,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.LEASES_WRITE,
             Permission.PLANS_DRAW,
             Permission.PAGES_TAKE,
+            Permission.ONCALL_WRITE,
             Permission.AUDIT_READ,
             Permission.RUNNER_PAUSE,
             Permission.INTAKE_READ,

@@ -12,7 +12,10 @@ from responder.notify.message import Message, Undelivered
 from responder.notify.routing import Routing
 from responder.notify.settings import Mail, Notify, PagerDuty, Route, Webhook
 from responder.outbox import Outbox
+from responder.people.oncall import OnCall
 from responder.people.person import Directory, Person
+from responder.people.reach import Reach
+from responder.policy.sla import MATRIX
 from responder.store import Store
 from responder.store.paging import sendings
 from responder.store.tables import messages
@@ -25,6 +28,7 @@ PEOPLE = Directory(
         Person(name="ben", teams=("Operations",)),
     ]
 )
+REACH = Reach(PEOPLE, OnCall(), MATRIX)
 PAGER = PagerDuty(routing_key=SecretStr("R" * 32))
 HOOK = Webhook(url="https://chat.example.com/in", secret=SecretStr("c2VjcmV0"))
 MAIL = Mail(host="mail.example.com", sender="responder@example.com")
@@ -63,7 +67,7 @@ class Post:
             ),
         )
         self.pager, self.chat = Line(), Line()
-        routing = Routing(notify, None, PEOPLE)
+        routing = Routing(notify, None, REACH)
         routing.senders = {"pager": self.pager, "chat": self.chat}
         self.outbox = Outbox(store, routing)
 
@@ -166,7 +170,7 @@ async def test_what_must_not_wait_goes_first(post: Post) -> None:
 
 
 async def test_without_channels_the_log_is_the_channel(store: Store) -> None:
-    outbox = Outbox(store, Routing(Notify(), None, PEOPLE))
+    outbox = Outbox(store, Routing(Notify(), None, REACH))
     async with store.transaction() as tx:
         await tell(tx, store.now(), key="k", audience="CISO", subject="words")
     assert await outbox.once() == 1
@@ -181,15 +185,14 @@ def test_routes_choose_by_audience_and_loudness_and_mail_needs_an_address() -> N
             Route(audience="*", channels=("mail",)),
         ),
     )
-    routing = Routing(notify, MAIL, PEOPLE)
+    routing = Routing(notify, MAIL, REACH)
 
     def channels(audience: str, *, loud: bool) -> tuple[str, ...]:
-        return routing.channels(
-            Message(
-                id=1, key="k", incident=None, audience=audience, subject="s", body="", loud=loud,
-                made=datetime(2026, 11, 21, tzinfo=UTC),
-            )
+        at = datetime(2026, 11, 21, tzinfo=UTC)
+        message = Message(
+            id=1, key="k", incident=None, audience=audience, subject="s", body="", loud=loud, made=at
         )  # fmt: skip
+        return routing.channels(message, routing.reached(audience, at).people)
 
     assert channels("CISO", loud=True) == ("pager", "mail")
     assert channels("CISO", loud=False) == ("mail",)
