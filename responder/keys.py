@@ -12,8 +12,9 @@ class Keys:
 
     `payloads.json` (Temporal's payloads), `secrets.json` (seals the files of the secret store),
     `evidence.json` (seals evidence) and `approvals.pub` are for `serve` and `worker`;
-    `approvals.key` (signs decisions) and `store.json` (seals deliveries and second factors) are
-    for `serve` alone: a worker that is taken over can neither approve nor read a factor's secret.
+    `approvals.key` (signs decisions), `tokens.json` (signs tokens of the API) and `store.json` (seals
+    deliveries and second factors) are for `serve` alone: a worker that is taken over can neither
+    approve, nor sign in, nor read a factor's secret.
     """
 
     def __init__(self, state: Path) -> None:
@@ -22,6 +23,7 @@ class Keys:
         self.store = self.folder / "store.json"
         self.secrets = self.folder / "secrets.json"
         self.evidence = self.folder / "evidence.json"
+        self.tokens = self.folder / "tokens.json"
         self.private = self.folder / "approvals.key"
         self.public = self.folder / "approvals.pub"
 

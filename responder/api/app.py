@@ -39,9 +39,9 @@ from responder.keys import Keys
 from responder.nudge import Nudger
 from responder.outbox import Outbox
 from responder.people import tokens
-from responder.people.token_keys import TokenKeys
 from responder.people.preflight import refuse_gaps
 from responder.people.standing_in import in_force
+from responder.people.token_keys import TokenKeys
 from responder.reconcile import Reconciler
 from responder.schedules import bring_up_to_date as bring_schedules_up_to_date
 from responder.settings import Settings
@@ -77,7 +77,7 @@ async def make_parts(settings: Settings) -> Parts:
         payloads=payloads,
         people=people,
         policy=policy,
-        approvals=Approvals(store, signer, deliveries, policy),
+        approvals=Approvals(store, signer, deliveries, policy, settings.api.origin),
         signer=signer,
         kinds=kinds,
         link=link,

@@ -95,7 +95,7 @@ async def issue(call: Call) -> Row:
     name, served = call.path("name"), call.served
     if served.people.find(name) is None:
         raise Problem(404, f"the settings name no person {name}")
-    token = await tokens.issue(served.store, name)
+    token = await tokens.issue(served.store, served.token_keys, name)
     async with served.store.transaction() as tx:
         await append(
             tx, served.store.now(), Entry(kind="token", actor=call.person.name, subject=name)

@@ -10,8 +10,8 @@ from responder.crypto.signing import Signer
 from responder.intake.drain import Drain
 from responder.notify.routing import Routing
 from responder.people.person import Directory
-from responder.people.token_keys import TokenKeys
 from responder.people.reach import Reach
+from responder.people.token_keys import TokenKeys
 from responder.policy.judge import Policy
 from responder.reconcile import Reconciler
 from responder.secrets.contract import SecretStore

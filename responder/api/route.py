@@ -179,7 +179,11 @@ async def caller(request: Request) -> Person:
 
 async def _bearer(request: Request, served: Parts) -> str | None:
     scheme, _, token = request.headers["authorization"].partition(" ")
-    return await tokens.holder(served.store, token) if scheme.lower() == "bearer" else None
+    return (
+        await tokens.holder(served.store, served.token_keys, token)
+        if scheme.lower() == "bearer"
+        else None
+    )
 
 
 async def _signed_in(request: Request, served: Parts) -> Session | None:

@@ -45,6 +45,7 @@ async def _issue(name: str) -> str:
     from responder.crypto.keyring import KeyRing  # noqa: PLC0415
     from responder.keys import Keys  # noqa: PLC0415
     from responder.people import tokens  # noqa: PLC0415
+    from responder.people.token_keys import TokenKeys  # noqa: PLC0415
     from responder.settings import read_settings  # noqa: PLC0415
     from responder.store import Store  # noqa: PLC0415
     from responder.store.schema import check_schema  # noqa: PLC0415
@@ -56,7 +57,7 @@ async def _issue(name: str) -> str:
     store = Store(settings.database)
     try:
         await check_schema(store)
-        value = await tokens.issue(store, name)
+        value = await tokens.issue(store, TokenKeys(Keys(settings.state).tokens), name)
         async with store.transaction() as tx:
             await append(tx, store.now(), Entry(kind="token", actor="state folder", subject=name))
     finally:

@@ -24,7 +24,9 @@ from temporalio.client import Client
 from responder.crypto.codec import sealed_converter
 from responder.crypto.keyring import KeyRing
 from responder.embedded import VERSION
+from responder.keys import Keys
 from responder.people import tokens
+from responder.people.token_keys import TokenKeys
 from responder.settings import Settings, read_settings
 from responder.store import Store
 from responder.supervise import Supervisor
@@ -133,8 +135,9 @@ class Runner:
 
     async def _sign_in(self) -> None:
         store = Store(self.settings.database)
+        keys = TokenKeys(Keys(self.settings.state).tokens)
         for person in self.settings.people:
-            self.tokens[person.name] = await tokens.issue(store, person.name)
+            self.tokens[person.name] = await tokens.issue(store, keys, person.name)
         await store.close()
         for name in ("ana", "ben"):
             found = await self.api("POST", f"/api/people/{name}/factor", by="root")
