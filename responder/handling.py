@@ -143,7 +143,7 @@ async def _step_up(
         raise Refused(
             f"{heavy[0]['summary']} is {heavy[0]['tier']}: ending it needs a code of your second factor"
         )
-    await totp.check(store, ring, person.name, code)
+    await totp.check(store, ring, person.name, code, store.now())
 
 
 async def _end(

@@ -1,14 +1,16 @@
-"""Deciding: who may, the second factor, the signature, and the one swap that ends an ask."""
+"""Deciding: who may, what they looked at, what they prove it with, and the signature."""
 
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select, update
+from pydantic import Field, JsonValue
+from sqlalchemy import select
 
-from responder.approval import totp
+from responder.approval import number_match, passkeys
 from responder.approval.decision import Decision
-from responder.audit import Entry, append
+from responder.approval.recording import must_be_open, record
+from responder.approval.step_up import for_ask, step_up
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
 from responder.errors import Refused
@@ -17,31 +19,42 @@ from responder.people.person import Permission, Person
 from responder.policy.judge import Policy
 from responder.policy.tiers import Needs
 from responder.store import Store
-from responder.store.rows import insert_new
-from responder.store.tables import asks, decisions
-from responder.verbs.asking import bump
+from responder.store.tables import asks
 
 # 48 bits: nobody finds another plan whose digest begins alike while an ask waits.
 _LEAST_QUOTED = 12
 
 
 class Verdict(Frozen):
-    """What a person says to an ask; *digest* is what they looked at, its first 12 hex digits or more."""
+    """What a person says to an ask, what they looked at, and what they prove themselves with."""
 
     approve: bool
-    code: str = ""
-    reason: str = ""
-    digest: str = ""
+    digest: str = Field(
+        default="",
+        description="The plan's digest, its first 12 hex digits or more; who approves must quote it.",
+    )
+    code: str = Field(default="", description="Of an authenticator app, or a backup code.")
+    passkey: dict[str, JsonValue] | None = Field(
+        default=None, description="The browser's answer to this ask's challenge."
+    )
+    number: int | None = Field(
+        default=None, description="The ask's number, where its tier needs it to be typed."
+    )
+    reason: str = Field(default="", max_length=1000, description="Why.")
+    report: bool = Field(default=False, description="Denied because nobody should have asked this.")
 
 
 class Approvals:
     """The approval service: the only part that holds the signing key."""
 
-    def __init__(self, store: Store, signer: Signer, ring: KeyRing, policy: Policy) -> None:
+    def __init__(
+        self, store: Store, signer: Signer, ring: KeyRing, policy: Policy, origin: str
+    ) -> None:
         self._store = store
         self._signer = signer
         self._ring = ring
         self._policy = policy
+        self._origin = origin
 
     async def decide(
         self, ask_id: str, person: Person, verdict: Verdict, *, method: str
@@ -49,63 +62,31 @@ class Approvals:
         """
         Record *person*'s decision; returns the ask as it is then.
 
-        Raises `Refused` if they may not decide this, if the second factor does not hold, if the
-        digest they saw is not the ask's, or if the ask has ended: decided, expired or by its time.
+        Raises `Refused` if they may not decide this, if the number or the second factor does not
+        hold, if what they looked at is not the ask's plan, or if the ask has ended: decided,
+        expired or by its time.
         """
-        ask = await self._open_ask(ask_id)
-        if not person.may(Permission.APPROVALS_DECIDE):
-            raise Refused(f"{person.name} may not decide asks; the role operator or admin may")
+        ask = await self._open_ask(ask_id, person)
         needs = Needs.model_validate(ask["needs"])
         if verdict.approve and needs.not_requester and ask["requester"] == person.name:
             raise Refused(
                 f"ask {ask_id} was requested by {person.name}; somebody else must decide it"
             )
-        if verdict.digest and len(verdict.digest) < _LEAST_QUOTED:
-            raise Refused(
-                f"ask {ask_id}: expected the plan's digest or its first {_LEAST_QUOTED} hex digits at "
-                f"least, found {len(verdict.digest)}; nothing was recorded"
-            )
-        if verdict.digest and not ask["digest"].startswith(verdict.digest):
-            raise Refused(
-                f"ask {ask_id} is about plan {ask['digest'][:12]}, not {verdict.digest[:12]}; look again"
-            )
-        factors: tuple[str, ...] = (method,)
+        _must_have_looked(ask, verdict)
+        factors = [method]
+        if verdict.approve and needs.number_match:
+            now = self._store.now()
+            await number_match.check(self._store, ask, person.name, verdict.number, now)
         if verdict.approve and needs.stepped_up:
-            if not verdict.code:
-                raise Refused(
-                    f"ask {ask_id} is {ask['tier']}: approving it needs a code of your second factor"
-                )
-            await totp.check(self._store, self._ring, person.name, verdict.code)
-            factors = (method, totp.KIND)
-        return await self._record(ask, person, verdict, factors, needs, method)
-
-    async def _open_ask(self, ask_id: str) -> Mapping[Any, Any]:
-        async with self._store.reading() as tx:
-            ask = (
-                (await tx.execute(select(asks).where(asks.c.id == ask_id))).mappings().one_or_none()
-            )
-        if ask is None:
-            raise Refused(f"there is no ask {ask_id}")
-        _must_be_open(ask, self._store.now())
-        return ask
-
-    async def _record(
-        self,
-        ask: Mapping[Any, Any],
-        person: Person,
-        verdict: Verdict,
-        factors: tuple[str, ...],
-        needs: Needs,
-        method: str,
-    ) -> Mapping[Any, Any]:
+            factors.append(await self._step_up(ask, person, verdict))
         now = self._store.now()
         decision = Decision(
-            ask=ask["id"],
+            ask=ask_id,
             digest=ask["digest"],
             principal=person.name,
             approve=verdict.approve,
             method=method,
-            factors=factors,
+            factors=tuple(factors),
             issued=now,
             expires=now + self._policy.execute_within,
             nonce=secrets.token_hex(16),
@@ -113,64 +94,57 @@ class Approvals:
             reason=verdict.reason,
         )
         async with self._store.transaction() as tx:
-            query = select(asks).where(asks.c.id == ask["id"]).with_for_update()
-            current = (await tx.execute(query)).mappings().one()
-            _must_be_open(current, now)
-            row = {
-                "ask": ask["id"],
-                "principal": person.name,
-                "approve": verdict.approve,
-                "document": decision.document,
-                "signature": self._signer.sign(decision.document),
-            }
-            if not await insert_new(tx, decisions, row):
-                raise Refused(f"{person.name} has already decided ask {ask['id']}")
-            given = (
-                (
-                    await tx.execute(
-                        select(decisions.c.principal).where(
-                            decisions.c.ask == ask["id"], decisions.c.revoked.is_(None)
-                        )
-                    )
-                )
-                .scalars()
-                .all()
+            return await record(tx, self._signer, decision)
+
+    async def challenge(self, ask_id: str, person: Person) -> dict[str, Any]:
+        """What *person*'s browser asks their passkey for, to approve exactly this ask's plan."""
+        ask = await self._open_ask(ask_id, person)
+        now = self._store.now()
+        return await passkeys.challenge_for(
+            self._store, self._origin, person.name, for_ask(ask), now
+        )
+
+    async def _open_ask(self, ask_id: str, person: Person) -> Mapping[Any, Any]:
+        async with self._store.reading() as tx:
+            ask = (
+                (await tx.execute(select(asks).where(asks.c.id == ask_id))).mappings().one_or_none()
             )
-            state = "open"
-            if not verdict.approve:
-                state = "denied"
-            elif len(given) >= needs.people:
-                state = "approved"
-            if state != "open":
-                swapped = await tx.execute(
-                    update(asks)
-                    .where(asks.c.id == ask["id"], asks.c.state == "open", asks.c.expires > now)
-                    .values(state=state, decided=now, execute_by=decision.expires)
-                )
-                if swapped.rowcount != 1:
-                    raise Refused(f"ask {ask['id']} ended while you decided; nothing was recorded")
-            await bump(tx, ask["incident"])
-            entry = Entry(
-                kind="decided",
-                actor=person.name,
-                subject=f"ask {ask['id']}",
-                incident=ask["incident"],
-                data={
-                    "approve": verdict.approve,
-                    "digest": ask["digest"],
-                    "factors": list(factors),
-                    "reason": verdict.reason,
-                    "ask_is": state,
-                },
+        if ask is None:
+            raise Refused(f"there is no ask {ask_id}")
+        must_be_open(ask, self._store.now())
+        if not person.may(Permission.APPROVALS_DECIDE):
+            raise Refused(f"{person.name} may not decide asks; the role operator or admin may")
+        return ask
+
+    async def _step_up(self, ask: Mapping[Any, Any], person: Person, verdict: Verdict) -> str:
+        if not verdict.code and verdict.passkey is None:
+            raise Refused(
+                f"ask {ask['id']} is {ask['tier']}: approving it needs a code of your second factor, "
+                "or your passkey"
             )
-            await append(tx, now, entry)
-            return (await tx.execute(select(asks).where(asks.c.id == ask["id"]))).mappings().one()
+        return await step_up(
+            self._store,
+            self._ring,
+            self._origin,
+            person.name,
+            code=verdict.code,
+            passkey=verdict.passkey,
+            bound_to=for_ask(ask),
+            now=self._store.now(),
+        )
 
 
-def _must_be_open(ask: Mapping[Any, Any], now: Any) -> None:  # noqa: ANN401 - a datetime
-    if ask["state"] != "open":
-        raise Refused(f"ask {ask['id']} is {ask['state']} since {ask['decided']:%H:%M:%S} UTC")
-    if now >= ask["expires"]:
+def _must_have_looked(ask: Mapping[Any, Any], verdict: Verdict) -> None:
+    """An approval quotes the plan that was looked at; a denial may, and then it must be this one."""
+    quoted = verdict.digest
+    if not quoted and not verdict.approve:
+        return
+    if len(quoted) < _LEAST_QUOTED:
         raise Refused(
-            f"ask {ask['id']} expired at {ask['expires']:%H:%M:%S} UTC; nothing was recorded"
+            f"ask {ask['id']}: expected the plan's digest or its first {_LEAST_QUOTED} hex digits at "
+            f"least, found {len(quoted)}; nothing was recorded"
+        )
+    if not ask["digest"].startswith(quoted):
+        raise Refused(
+            f"ask {ask['id']} is about plan {ask['digest'][:12]}, not {quoted[:12]}; look again"
         )

@@ -1,22 +1,21 @@
 """The second factor by RFC 6238, each code good once: the last used time-step is swapped in the store."""
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pyotp
 from pyotp.totp import TOTP
 from sqlalchemy import delete, insert, select, update
 
+from responder.approval import tries
 from responder.crypto.keyring import KeyRing
 from responder.errors import Refused
 from responder.store import Store, Transaction
 from responder.store.factors import factors
 
 KIND = "totp"
+DIGITS = 6
 _STEP = 30  # seconds, RFC 6238 section 4.1
-_DIGITS = 6
-_TRIES = 5
-_TRIES_WITHIN = timedelta(minutes=5)
 
 
 def purpose(principal: str) -> str:
@@ -32,56 +31,49 @@ async def enrol(tx: Transaction, ring: KeyRing, principal: str) -> str:
     )
     sealed = ring.seal_whole(secret.encode(), purpose=purpose(principal))
     await tx.execute(
-        insert(factors).values(principal=principal, kind=KIND, secret=sealed, last_step=0, tries=[])
+        insert(factors).values(principal=principal, kind=KIND, secret=sealed, last_step=0)
     )
+    await tries.forget(tx, principal)
     return TOTP(secret).provisioning_uri(name=principal, issuer_name="responder")
 
 
 async def enrolled(tx: Transaction, principal: str) -> bool:
-    """Whether *principal* has a second factor."""
+    """Whether *principal* has an authenticator app."""
     query = select(factors.c.kind).where(factors.c.principal == principal, factors.c.kind == KIND)
     return (await tx.execute(query)).first() is not None
 
 
-async def check(store: Store, ring: KeyRing, principal: str, code: str) -> None:
+async def check(store: Store, ring: KeyRing, principal: str, code: str, now: datetime) -> None:
     """
     Accept *code* once, or raise `Refused` with the reason.
 
-    One step of clock difference either way is accepted (RFC 6238 section 5.2). The try is counted
-    in a transaction of its own, so that failing does not give it back.
+    One step of clock difference either way is accepted (RFC 6238 section 5.2).
     """
-    now = store.now()
     this = (factors.c.principal == principal, factors.c.kind == KIND)
-    async with store.transaction() as tx:
-        row = (await tx.execute(select(factors).where(*this).with_for_update())).one_or_none()
-        if row is None:
-            raise Refused(
-                f"{principal} has no second factor yet\n\nhint: responder people enrol {principal}"
-            )
-        recent = [t for t in row.tries if datetime.fromisoformat(t) > now - _TRIES_WITHIN]
-        locked = len(recent) >= _TRIES
-        if not locked:
-            await tx.execute(update(factors).where(*this).values(tries=[*recent, now.isoformat()]))
-    if locked:
+    async with store.reading() as tx:
+        row = (await tx.execute(select(factors).where(*this))).one_or_none()
+    if row is None:
         raise Refused(
-            f"{principal}: {_TRIES} codes in five minutes were tried; wait, then try again"
+            f"{principal} has no authenticator app as a second factor yet\n\n"
+            f"hint: responder people enrol {principal}"
         )
+    await tries.count(store, principal, now)
     secret = ring.open_whole(row.secret, purpose=purpose(principal)).decode()
     step = _matching_step(secret, code, now)
     if step is None:
         raise Refused(f"{principal}: that code does not match; codes change every {_STEP} seconds")
     async with store.transaction() as tx:
         swapped = await tx.execute(
-            update(factors)
-            .where(*this, factors.c.last_step < step)
-            .values(last_step=step, tries=[])
+            update(factors).where(*this, factors.c.last_step < step).values(last_step=step)
         )
+        if swapped.rowcount == 1:
+            await tries.forget(tx, principal)
     if swapped.rowcount != 1:
         raise Refused(f"{principal}: that code was used before; wait for the next one")
 
 
 def _matching_step(secret: str, code: str, now: datetime) -> int | None:
-    if not (code.isascii() and code.isdigit() and len(code) == _DIGITS):
+    if not (code.isascii() and code.isdigit() and len(code) == DIGITS):
         return None
     totp = TOTP(secret)
     current = int(now.timestamp()) // _STEP

@@ -41,6 +41,11 @@ class Needs(Frozen):
     people: int = Field(ge=0, le=9, description="Distinct people who must approve; 0 asks nobody.")
     stepped_up: int = Field(ge=0, le=9, description="How many of them with a second factor.")
     not_requester: bool = Field(default=True, description="Nobody may approve their own request.")
+    number_match: bool | None = Field(
+        default=None,
+        description="Whether each types the ask's number, which stands only where its plan is read; "
+        "unset: at T3.",
+    )
 
 
 class TierRules(Frozen):
@@ -72,4 +77,10 @@ class TierRules(Frozen):
     def asked(self, tier: Tier) -> Needs:
         """What a change of *tier* needs once somebody is asked: one person at least."""
         needs = self.needs[tier]
-        return needs if needs.people else needs.model_copy(update={"people": 1})
+        unset = needs.number_match is None
+        return needs.model_copy(
+            update={
+                "people": max(needs.people, 1),
+                "number_match": tier is Tier.T3 if unset else needs.number_match,
+            }
+        )

@@ -7,21 +7,25 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from responder.approval.fatigue import Asked, tell_approvers
+from responder.approval.number_match import number_for
 from responder.audit import Entry, append
 from responder.plan import Plan
-from responder.policy.judge import Policy
 from responder.store.database import Transaction
 from responder.store.tables import asks, incidents, settings_now, steps
+from responder.verbs.context import Context
 from responder.verbs.recognising import Run
 from responder.verbs.telling import tell
 
 
 async def open_ask(
-    tx: Transaction, policy: Policy, run: Run, key: str, plan: Plan, now: datetime
+    tx: Transaction, context: Context, run: Run, key: str, plan: Plan, now: datetime
 ) -> None:
     """Ask people about *plan*, once for the whole batch; they are told in the same transaction."""
+    policy, requester = context.policy(), f"playbook {run.playbook}"
     expires = now + policy.approve_within[run.incident.priority]
     ask = secrets.token_hex(8)
+    needs = policy.tiers.asked(plan.tier)
     await tx.execute(
         insert(asks).values(
             id=ask,
@@ -31,8 +35,9 @@ async def open_ask(
             digest=plan.digest,
             plan=plan.model_dump(mode="json"),
             tier=plan.tier,
-            needs=policy.tiers.asked(plan.tier).model_dump(mode="json"),
-            requester=f"playbook {run.playbook}",
+            needs=needs.model_dump(mode="json"),
+            number=number_for(needs),
+            requester=requester,
             state="open",
             opened=now,
             expires=expires,
@@ -54,17 +59,17 @@ async def open_ask(
         },
     )
     await append(tx, now, entry)
-    await tell(
-        tx,
-        now,
-        key=f"ask/{ask}",
-        audience="approvers",
+    asked = Asked(
+        id=ask,
         incident=run.incident.id,
-        loud=True,
+        priority=run.incident.priority,
+        requester=requester,
+        people=needs.people,
         subject=f"{run.incident.priority} {run.incident.id}: approve? {plan.summary}",
         body=f"Why: {plan.reason}\nTouches: {plan.blast}\nApprove by {expires:%H:%M:%S} UTC\n\n"
         f"    responder approvals show {ask}",
     )
+    await tell_approvers(tx, context.judgement.people, context.approvals, asked, now)
 
 
 async def expire(tx: Transaction, ask: Mapping[Any, Any], now: datetime) -> bool:

@@ -25,6 +25,7 @@ from responder.verbs.asking import expire
 from tests.databases import ManualClock
 
 DIGEST = "ab" * 32
+ORIGIN = "https://responder.example.com"
 ONE = Needs(people=1, stepped_up=1)
 TWO = Needs(people=2, stepped_up=1)
 PEOPLE = {
@@ -46,7 +47,7 @@ class Asked:
     def __init__(self, store: Store, clock: ManualClock) -> None:
         self.store, self.clock = store, clock
         self.ring, self.signer = KeyRing.fresh(), Signer(Ed25519PrivateKey.generate())
-        self.service = Approvals(store, self.signer, self.ring, Policy())
+        self.service = Approvals(store, self.signer, self.ring, Policy(), ORIGIN)
         self.secrets: dict[str, str] = {}
 
     async def ask(
@@ -109,12 +110,13 @@ class Asked:
         *,
         approve: bool = True,
         code: str | None = None,
-        digest: str = "",
+        digest: str = DIGEST,
+        **more: Any,
     ) -> Any:
-        """One decision, with the right code unless told otherwise."""
+        """One decision about the right plan, with the right code unless told otherwise."""
         if code is None:
-            code = self.code(name) if name in self.secrets else ""
-        verdict = Verdict(approve=approve, code=code, digest=digest)
+            code = self.code(name) if name in self.secrets and "passkey" not in more else ""
+        verdict = Verdict(approve=approve, code=code, digest=digest, **more)
         return await self.service.decide(ask, PEOPLE[name], verdict, method="api token")
 
     async def begin(self, ask: str) -> None:

@@ -47,7 +47,7 @@ async def test_approving_needs_a_second_factor_and_denying_none(asked: Asked) ->
     await asked.ask()
     await _refused(asked, "ana", "needs a code of your second factor")
     await _refused(
-        asked, "ana", "no second factor yet.*\n\nhint: responder people enrol", code="123456"
+        asked, "ana", "as a second factor yet.*\n\nhint: responder people enrol", code="123456"
     )
     assert (await asked.decide("a1", "ana", approve=False))["state"] == "denied"
 
@@ -78,6 +78,12 @@ async def test_a_few_digits_of_a_digest_are_not_what_somebody_looked_at(
     await asked.ask(needs=NO_CODE)
     said = f"digest or its first 12 hex digits at least, found {length}; nothing was recorded"
     await _refused(asked, "ana", said, digest=DIGEST[:length])
+
+
+async def test_an_approval_quotes_the_plan_and_a_denial_need_not(asked: Asked) -> None:
+    await asked.ask(needs=NO_CODE)
+    await _refused(asked, "ana", "expected the plan's digest .* found 0", digest="")
+    assert (await asked.decide("a1", "ana", approve=False, digest=""))["state"] == "denied"
 
 
 async def test_an_ask_that_is_not_there_is_refused(asked: Asked) -> None:

@@ -68,7 +68,7 @@ async def approve(runner: Runner, incident: str, words: str) -> None:
 
     ask = await runner.until(asked, f"an ask about {words!r}")
     for who in ("ana", "ben"):
-        body = {"approve": True, "digest": ask["digest"]}
+        body = {"approve": True, "digest": ask["digest"], "number": ask["number"]}
         path = f"/api/asks/{ask['id']}/decisions"
         headers = {"authorization": f"Bearer {runner.tokens[who]}"}
         answer = await runner.http.post(path, json=body, headers=headers)

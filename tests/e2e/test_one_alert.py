@@ -77,7 +77,8 @@ async def test_an_isolation_waits_for_a_second_factor_and_is_undone_when_it_was_
 
     async def decide(by: str, **verdict: object) -> tuple[int, str]:
         headers = {"authorization": f"Bearer {runner.tokens[by]}"}
-        answer = await runner.http.post(path, json={"approve": True, **verdict}, headers=headers)
+        body = {"approve": True, "digest": ask["digest"], **verdict}
+        answer = await runner.http.post(path, json=body, headers=headers)
         return answer.status_code, answer.text
 
     assert (await decide("vic"))[0] == 403

@@ -267,7 +267,8 @@ async def test_temporals_database_lost_or_given_back_old_repeats_nothing(
 
     # Decided while the lost database is being rebuilt: delivered to the run that took its place.
     [ask] = [a for a in incident["asks"] if a["state"] == "open"]
-    verdict = {"approve": True, "code": await runner.fresh_code("ana")}
+    code = await runner.fresh_code("ana")
+    verdict = {"approve": True, "digest": ask["digest"], "code": code}
     await runner.api("POST", f"/api/asks/{ask['id']}/decisions", json=verdict)
     await runner.status(incident["id"], "contained", 60)
     assert not lab.probe("db", "web")

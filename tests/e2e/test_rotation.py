@@ -226,7 +226,8 @@ async def test_an_emergency_asks_two_people_revokes_first_and_restores_after(
     assert ask["tier"] == "T3"
     assert "emergency: accept version" in str((await runner.incident(number))["steps"])
     for who in ("ana", "ben"):
-        decision = {"approve": True, "digest": ask["digest"], "code": await runner.fresh_code(who)}
+        decision = {"approve": True, "digest": ask["digest"], "number": ask["number"],
+                    "code": await runner.fresh_code(who)}  # fmt: skip
         await runner.api("POST", f"/api/asks/{ask['id']}/decisions", by=who, json=decision)
     incident = await done(runner, number)
     kinds = [step["plan"]["changes"][0]["request"]["kind"] for step in incident["steps"]]

@@ -51,7 +51,8 @@ async def record(runner: Runner) -> None:
         asked = await runner.about(f"203.0.113.{number}")
         asked = await runner.status(asked["id"], "waiting for approval")
         [ask] = [a for a in asked["asks"] if a["state"] == "open"]
-        verdict = {"approve": approve, "code": await runner.fresh_code("ana") if approve else ""}
+        code = await runner.fresh_code("ana") if approve else ""
+        verdict = {"approve": approve, "digest": ask["digest"], "code": code}
         await runner.api("POST", f"/api/asks/{ask['id']}/decisions", json=verdict)
         await runner.status(asked["id"], "contained")
         word = "approved" if approve else "denied"

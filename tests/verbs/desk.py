@@ -217,12 +217,15 @@ class Desk:
 
     def approvals(self) -> Approvals:
         """The approval service."""
-        return Approvals(self.store, self.signer, KeyRing.fresh(), self.policy)
+        return Approvals(
+            self.store, self.signer, KeyRing.fresh(), self.policy, "http://localhost:8080"
+        )
 
     async def decide(self, ask: str | None, who: str = "ana", *, approve: bool = True) -> str:
         """One person's decision; returns the ask's state after it."""
         assert ask is not None
-        verdict = Verdict(approve=approve)
+        row = await self.ask(ask)
+        verdict = Verdict(approve=approve, digest=row.digest, number=row.number)
         decided = await self.approvals().decide(ask, self.people[who], verdict, method="test")
         return str(decided["state"])
 

@@ -1,0 +1,86 @@
+"""Recording a decision that was judged good: the signed row, and the one swap that ends an ask."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from responder.approval.decision import Decision
+from responder.audit import Entry, append
+from responder.crypto.signing import Signer
+from responder.errors import Refused
+from responder.policy.tiers import Needs
+from responder.store import Transaction
+from responder.store.rows import insert_new
+from responder.store.tables import asks, decisions
+from responder.verbs.asking import bump
+
+
+async def record(tx: Transaction, signer: Signer, decision: Decision) -> Mapping[Any, Any]:
+    """
+    Sign *decision* and keep it; returns the ask as it is then.
+
+    Raises `Refused` if the ask has ended meanwhile, is about another plan now, or was decided by
+    this person before.
+    """
+    now, name = decision.issued, decision.ask
+    this = select(asks).where(asks.c.id == name)
+    ask = (await tx.execute(this.with_for_update())).mappings().one()
+    must_be_open(ask, now)
+    if ask["digest"] != decision.digest:
+        raise Refused(f"ask {name} is about plan {ask['digest'][:12]} by now; look again")
+    row = {
+        "ask": name,
+        "principal": decision.principal,
+        "approve": decision.approve,
+        "document": decision.document,
+        "signature": signer.sign(decision.document),
+    }
+    if not await insert_new(tx, decisions, row):
+        raise Refused(f"{decision.principal} has already decided ask {name}")
+    state = await _state(tx, ask, decision)
+    if state != "open":
+        swapped = await tx.execute(
+            update(asks)
+            .where(asks.c.id == name, asks.c.state == "open", asks.c.expires > now)
+            .values(state=state, decided=now, execute_by=decision.expires)
+        )
+        if swapped.rowcount != 1:
+            raise Refused(f"ask {name} ended while you decided; nothing was recorded")
+    await bump(tx, ask["incident"])
+    entry = Entry(
+        kind="decided",
+        actor=decision.principal,
+        subject=f"ask {name}",
+        incident=ask["incident"],
+        data={
+            "approve": decision.approve,
+            "digest": decision.digest,
+            "factors": list(decision.factors),
+            "reason": decision.reason,
+            "ask_is": state,
+        },
+    )
+    await append(tx, now, entry)
+    return (await tx.execute(this)).mappings().one()
+
+
+async def _state(tx: Transaction, ask: Mapping[Any, Any], decision: Decision) -> str:
+    if not decision.approve:
+        return "denied"
+    given = select(decisions.c.principal).where(
+        decisions.c.ask == ask["id"], decisions.c.revoked.is_(None)
+    )
+    enough = Needs.model_validate(ask["needs"]).people
+    return "approved" if len((await tx.execute(given)).all()) >= enough else "open"
+
+
+def must_be_open(ask: Mapping[Any, Any], now: datetime) -> None:
+    """Raise `Refused` if *ask* has ended, by a decision or by its time."""
+    if ask["state"] != "open":
+        raise Refused(f"ask {ask['id']} is {ask['state']} since {ask['decided']:%H:%M:%S} UTC")
+    if now >= ask["expires"]:
+        raise Refused(
+            f"ask {ask['id']} expired at {ask['expires']:%H:%M:%S} UTC; nothing was recorded"
+        )
