@@ -75,6 +75,8 @@ class Outbox:
                     "message", to=message.audience, about=message.key, incident=message.incident
                 )
             reached = self._routing.reached(message.audience, self._store.now(), self._overrides)
+            if message.addressees is not None:
+                reached = self._routing.named(message.addressees)
             channels = self._routing.channels(message, reached.people)
             await self._say_gap(message, reached, channels)
             before = await self._before(message)

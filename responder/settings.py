@@ -28,6 +28,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from responder.approval.settings import ApprovalSettings
 from responder.certificates import CertificateRotation
 from responder.cloud import unnamed
 from responder.errors import ConfigurationError
@@ -104,6 +105,9 @@ class Settings(BaseSettings):
         "a host that has one of them, mail apart.",
     )
     tiers: TierRules = Field(default=TierRules(), description="What needs whose approval.")
+    approvals: ApprovalSettings = Field(
+        default=ApprovalSettings(), description="How people are asked, and what one may do alone."
+    )
     sla: dict[Priority, Targets] = Field(default=MATRIX, description="The clocks by priority.")
     budgets: dict[str, int] = Field(
         default=Policy().budgets, description="Changes of each kind that may begin in an hour."

@@ -61,10 +61,11 @@ def make_context(settings: Settings, store: Store, client: Client) -> Context:
         kinds=kinds,
         provision=load_provision(settings, store),
         policy=lambda: policy,
-        judgement=Judgement(verifier, settings.directory()),
+        judgement=Judgement(verifier, settings.directory(), settings.approvals.break_glass),
         verifier=verifier,
         temporal=Link(client, settings.temporal.task_queue),
         worker=f"{socket.gethostname()}/{os.getpid()}",
+        approvals=settings.approvals,
     )
 
 

@@ -10,11 +10,18 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from responder.approval.settings import BreakGlass
 from responder.crypto.signing import Verifier
 from responder.digest import Digest
 from responder.incident import Frozen
 from responder.people.person import Directory, Permission
 from responder.policy.tiers import Needs
+
+BREAK_GLASS = "break-glass"
+GLASS_TIERS = ("T2", "T3")
+GLASS_REASON = 10  # characters at least
+# What one person alone must prove themselves with; a backup code lies on paper in a drawer.
+STRONG = frozenset({"passkey", "totp"})
 
 
 class Decision(Frozen):
@@ -50,9 +57,12 @@ class Signed(Frozen):
 class Judgement:
     """Checks decisions against the plan, the people and the time."""
 
-    def __init__(self, verifier: Verifier, people: Directory) -> None:
+    def __init__(
+        self, verifier: Verifier, people: Directory, break_glass: BreakGlass | None = None
+    ) -> None:
         self._verifier = verifier
-        self._people = people
+        self.people = people
+        self._break_glass = break_glass or BreakGlass()
 
     def objection(
         self,
@@ -62,6 +72,7 @@ class Judgement:
         digest: Digest,
         now: datetime,
         begun: bool,
+        least: Needs | None = None,
     ) -> str | None:
         """
         Why what *digest* names may not be done on the strength of *signed*, or None if it may.
@@ -69,15 +80,13 @@ class Judgement:
         *begun* says that the first effect of this very step has already been recorded: the
         step's own retry is then not stopped by execute-by. A denial wins over any number of
         approvals; whoever is no longer active, or no longer allowed to decide, does not count.
+        *least* is what the plan's tier needs by policy: the ask's row may say more, never less. One
+        person who broke the glass stands for all that are missing, where the settings allow that.
         """
-        if ask["state"] == "revoked":
-            return "its approval was taken back"
-        if ask["state"] != "approved":
-            return f"ask {ask['id']} is {ask['state']}, not approved"
-        if ask["digest"] != digest:
-            return f"ask {ask['id']} was decided for another plan ({ask['digest'][:12]}…)"
-        needs = Needs.model_validate(ask["needs"])
-        counted = []
+        if said := _not_approved(ask, digest):
+            return said
+        needs = _stricter(Needs.model_validate(ask["needs"]), least)
+        counted: list[Decision] = []
         for kept in signed:
             if not self._verifier.holds(kept.document, kept.signature):
                 return f"a decision on ask {ask['id']} is not signed by the approval service"
@@ -89,15 +98,53 @@ class Judgement:
             if kept.revoked is None and self._counts(decision, ask, needs):
                 counted.append(decision)
         if said := _too_few(counted, needs):
-            return said
+            counted = [one for one in counted if self._breaks_glass(one, ask)]
+            if not counted:
+                return said
         return None if begun else _too_late(counted, ask["execute_by"], now)
 
     def _counts(self, decision: Decision, ask: Mapping[Any, Any], needs: Needs) -> bool:
         """Whether who approved may still do so, and is not who asked."""
-        person = self._people.find(decision.principal)
+        person = self.people.find(decision.principal)
         if person is None or not person.may(Permission.APPROVALS_DECIDE):
             return False
         return not (needs.not_requester and decision.principal == ask["requester"])
+
+    def _breaks_glass(self, decision: Decision, ask: Mapping[Any, Any]) -> bool:
+        """Whether *decision* alone may stand for a quorum."""
+        person = self.people.find(decision.principal)
+        return (
+            decision.method == BREAK_GLASS
+            and ask["tier"] in GLASS_TIERS
+            and not STRONG.isdisjoint(decision.factors)
+            and len(decision.reason.strip()) >= GLASS_REASON
+            and person is not None
+            and self._break_glass.may(person)
+            and decision.principal != ask["requester"]
+        )
+
+
+def _not_approved(ask: Mapping[Any, Any], digest: Digest) -> str | None:
+    if ask["state"] == "revoked":
+        return "its approval was taken back"
+    if ask["state"] != "approved":
+        return f"ask {ask['id']} is {ask['state']}, not approved"
+    if ask["digest"] != digest:
+        return f"ask {ask['id']} was decided for another plan ({ask['digest'][:12]}…)"
+    return None
+
+
+def _stricter(needs: Needs, least: Needs | None) -> Needs:
+    """*needs*, and what *least* asks for beyond it."""
+    if least is None:
+        return needs
+    return needs.model_copy(
+        update={
+            "people": max(needs.people, least.people),
+            "stepped_up": max(needs.stepped_up, least.stepped_up),
+            "not_requester": needs.not_requester or least.not_requester,
+        }
+    )
 
 
 def _too_few(counted: Iterable[Decision], needs: Needs) -> str | None:

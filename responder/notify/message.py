@@ -18,6 +18,7 @@ class Message(Frozen):
     body: str
     loud: bool
     made: datetime
+    addressees: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, row: Mapping[Any, Any]) -> "Message":

@@ -47,6 +47,11 @@ class Routing:
         """Who *audience* is at that moment."""
         return self.reach.of(audience, at, overrides)
 
+    def named(self, names: Sequence[str]) -> Reached:
+        """The people of these names, of whom a message is for exactly them."""
+        people = (self.reach.people.find(name) for name in names)
+        return Reached(people=tuple(one for one in people if one is not None and one.active))
+
     def reaching(self, person: Person, audience: str) -> tuple[str, ...]:
         """By which channels *person* hears what must not wait and is said to *audience*."""
         return tuple(

@@ -206,6 +206,7 @@ decisions = Table(
     Column("document", JSON, nullable=False),
     Column("signature", String(128), nullable=False),
     Column("revoked", Moment, nullable=True),
+    Column("at", Moment, nullable=True),
     Column("after", Float, nullable=True),
     UniqueConstraint("ask", "principal"),
 )

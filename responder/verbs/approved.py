@@ -33,7 +33,12 @@ async def objection(
         for row in (await tx.execute(query)).mappings()
     ]
     said = context.judgement.objection(
-        ask, signed, digest=plan.digest, now=now, begun=step["begun"] is not None
+        ask,
+        signed,
+        digest=plan.digest,
+        now=now,
+        begun=step["begun"] is not None,
+        least=context.policy().tiers.asked(plan.tier),
     )
     return said or await _rejudged(context, tx, plan, now)
 

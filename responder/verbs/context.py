@@ -14,6 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from responder.approval.decision import Judgement
+from responder.approval.settings import ApprovalSettings
 from responder.contract import Action, Lookup, Provision, Request
 from responder.crypto.signing import Verifier
 from responder.digest import digest_of
@@ -108,6 +109,7 @@ class Context:
     temporal: Temporal
     worker: str = "worker"
     patience: timedelta = timedelta(seconds=8)
+    approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
     confirming: dict[str, "asyncio.Task[str | None]"] = field(default_factory=dict)
 
 

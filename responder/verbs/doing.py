@@ -141,7 +141,7 @@ class Doing:
                 await self._refuse(tx, run.incident.id, key, plan.reason, now)
             case Ruling.ASK:
                 await append(tx, now, entry)
-                await open_ask(tx, self._context.policy(), run, key, plan, now)
+                await open_ask(tx, self._context, run, key, plan, now)
             case Ruling.ALLOW:
                 if said := await paused(tx):
                     await tx.rollback()

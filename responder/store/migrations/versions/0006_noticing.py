@@ -14,6 +14,7 @@ depends_on = None
 def upgrade() -> None:
     """Bring the tables here."""
     with op.batch_alter_table("decisions", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("at", Moment(), nullable=True))
         batch_op.add_column(sa.Column("after", sa.Float(), nullable=True))
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.add_column(sa.Column("addressees", sa.JSON(), nullable=True))
