@@ -35,7 +35,7 @@ async def show_incident(call: Call) -> Row:
     """One incident with its clocks, runs, steps, asks, holds, alerts and messages."""
     incident = call.path("incident")
     async with call.served.store.reading() as tx:
-        found = await whole(tx, incident)
+        found = await whole(tx, incident, call.served.store.now())
     if found is None:
         raise Problem(404, f"there is no incident {incident}")
     return found

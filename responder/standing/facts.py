@@ -8,7 +8,17 @@ from sqlalchemy import select
 
 from responder.store.database import Transaction
 from responder.store.rows import Row
-from responder.store.tables import asks, clocks, holds, incidents, resources, runs, steps
+from responder.store.tables import (
+    asks,
+    clocks,
+    decisions,
+    holds,
+    incidents,
+    resources,
+    runs,
+    settings_now,
+    steps,
+)
 from responder.verbs.enforcing import DONE
 
 
@@ -23,6 +33,8 @@ class Facts:
     asks: Sequence[Row]
     clocks: Sequence[Row]
     holds: Sequence[Row]
+    decisions: Sequence[Row] = ()
+    paused: bool = False
 
     @property
     def held(self) -> list[Row]:
@@ -63,6 +75,7 @@ async def load(tx: Transaction, incident_id: str, now: datetime) -> Facts | None
     asked: Sequence[Row] = []
     done: Sequence[Row] = []
     held: Sequence[Row] = []
+    given: Sequence[Row] = []
     if of:  # an incident that no playbook answers has none of these
         keys = [run["id"] for run in of]
         done = (
@@ -79,6 +92,8 @@ async def load(tx: Transaction, incident_id: str, now: datetime) -> Facts | None
             .mappings()
             .all()
         )
+        if asked:
+            given = await decided(tx, incident_id)
         query = (
             select(
                 holds,
@@ -100,4 +115,23 @@ async def load(tx: Transaction, incident_id: str, now: datetime) -> Facts | None
         .mappings()
         .all()
     )
-    return Facts(now, incident, of, done, asked, timed, held)
+    stopped = bool(asked) and await is_paused(tx)
+    return Facts(now, incident, of, done, asked, timed, held, given, stopped)
+
+
+async def decided(tx: Transaction, incident_id: str) -> Sequence[Row]:
+    """Who decided the asks of an incident, in order: without the documents that they signed."""
+    query = (
+        select(decisions.c.ask, decisions.c.principal, decisions.c.approve, decisions.c.revoked)
+        .join(asks, asks.c.id == decisions.c.ask)
+        .where(asks.c.incident == incident_id)
+        .order_by(decisions.c.id)
+    )
+    return (await tx.execute(query)).mappings().all()
+
+
+async def is_paused(tx: Transaction) -> bool:
+    """Whether nothing new may be done at the moment."""
+    query = select(settings_now.c.value).where(settings_now.c.name == "paused")
+    value = (await tx.execute(query)).scalar_one_or_none()
+    return bool(value and value.get("paused"))

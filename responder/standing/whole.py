@@ -5,7 +5,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from responder.store.database import Transaction
+from responder.standing.facts import Facts, decided, is_paused
+from responder.standing.progress import Progress, of_ask, of_incident
+from responder.store.database import Transaction, utc_now
 from responder.store.tables import (
     alerts,
     asks,
@@ -26,14 +28,26 @@ def plain(row: Any) -> Row:  # noqa: ANN401 - a row's mapping
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in dict(row).items()}
 
 
-async def whole(tx: Transaction, incident: str) -> Row | None:
-    """The incident with its clocks, runs, steps, asks, holds, alerts and messages; None if unknown."""
+async def whole(tx: Transaction, incident: str, now: datetime | None = None) -> Row | None:
+    """
+    The incident with its clocks, runs, steps, asks, holds, alerts and messages; None if unknown.
+
+    The incident and each of its asks have `progress`, the words that people read, and
+    `progress_word`. *now* is the store's time, this machine's if it is not given.
+    """
     query = select(incidents).where(incidents.c.id == incident)
     row = (await tx.execute(query)).mappings().one_or_none()
     if row is None:
         return None
     held = (
-        select(holds, resources.c.point, resources.c.outcome, resources.c.state, resources.c.said)
+        select(
+            holds,
+            resources.c.point,
+            resources.c.outcome,
+            resources.c.state,
+            resources.c.state.label("resource_state"),
+            resources.c.said,
+        )
         .join(resources, resources.c.name == holds.c.resource)
         .where(holds.c.incident == incident)
     )
@@ -50,8 +64,18 @@ async def whole(tx: Transaction, incident: str) -> Row | None:
         ),
         "messages": select(messages).where(messages.c.incident == incident).order_by(messages.c.id),
     }
-    parts = {
-        name: [plain(one) for one in (await tx.execute(query)).mappings()]
-        for name, query in queries.items()
-    }
-    return plain(row) | parts
+    found = {name: (await tx.execute(query)).mappings().all() for name, query in queries.items()}
+    facts = Facts(
+        at=now or utc_now(),
+        incident=row,
+        **{name: found[name] for name in ("runs", "steps", "asks", "clocks", "holds")},
+        decisions=await decided(tx, incident),
+        paused=await is_paused(tx),
+    )
+    parts = {name: [plain(one) for one in rows] for name, rows in found.items()}
+    parts["asks"] = [plain(ask) | _told(of_ask(facts, ask)) for ask in found["asks"]]
+    return plain(row) | parts | _told(of_incident(facts))
+
+
+def _told(progress: Progress) -> Row:
+    return {"progress": progress.text, "progress_word": progress.word}

@@ -187,6 +187,9 @@ async def _note(tx: Transaction, held: Held, tried: _Round, now: datetime) -> St
         values["record"] = tried.record
     if outcome is Outcome.VERIFIED:
         values["verified"] = now
+        mine = holds.c.id.in_([hold["id"] for hold in held.live])
+        first = update(holds).where(mine, holds.c.verified.is_(None))
+        await tx.execute(first.values(verified=now))
     settled = outcome is Outcome.VERIFIED and not held.actions[0].reversible
     if settled:
         values["state"] = "settled"

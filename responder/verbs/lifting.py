@@ -188,6 +188,10 @@ async def _undo(context: Context, claimed: _Claimed) -> None:
         )
         if settled.rowcount != 1:
             raise Unreachable(f"{row['name']}: another worker took over its undo")
+        if ended is _UNDONE:
+            over = (holds.c.resource == row["name"], holds.c.ended.is_not(None))
+            back = update(holds).where(*over, holds.c.lifted.is_(None))
+            await tx.execute(back.values(lifted=now))
         for incident in claimed.incidents:
             entry = Entry(
                 kind=ended.kind,

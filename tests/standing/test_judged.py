@@ -8,7 +8,7 @@ import pytest
 
 from responder.standing.board import board
 from responder.standing.facts import Facts
-from responder.standing.stand import judged
+from responder.standing.judging import judged
 
 SAID = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NOW = SAID + timedelta(hours=2)
