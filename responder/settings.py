@@ -175,7 +175,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _channels_that_there_are(self) -> Self:
-        if faults := self.notify.faults(self.mail):
+        if faults := self.notify.faults(self.mail, slack=self.slack is not None):
             raise ValueError("; ".join(faults))
         return self
 

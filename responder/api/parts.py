@@ -9,6 +9,7 @@ from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
 from responder.intake.drain import Drain
 from responder.notify.routing import Routing
+from responder.notify.slack import SlackSender
 from responder.people.person import Directory
 from responder.people.reach import Reach
 from responder.people.token_keys import TokenKeys
@@ -55,4 +56,6 @@ class Parts:
     @property
     def routing(self) -> Routing:
         """By which channels."""
-        return Routing(self.settings.notify, self.settings.mail, self.reach)
+        slack = self.settings.slack
+        chat = None if slack is None else SlackSender(slack, self.store)
+        return Routing(self.settings.notify, self.settings.mail, self.reach, chat)

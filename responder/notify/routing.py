@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from responder.notify.mail import MailSender
-from responder.notify.message import Message, Sender
+from responder.notify.message import Message, Sender, Undelivered
 from responder.notify.pagerduty import PagerDutySender
-from responder.notify.settings import MAIL, Channel, Mail, Notify, PagerDuty, Webhook
+from responder.notify.settings import MAIL, Channel, Chat, Mail, Notify, PagerDuty, Webhook
 from responder.notify.webhook import WebhookSender
 from responder.people.oncall import Override
 from responder.people.person import Person
 from responder.people.reach import Reach, Reached
 
 
-def sender_of(channel: Channel) -> Sender:
-    """The channel, ready to send."""
+def sender_of(channel: Channel, chat: Sender | None = None) -> Sender:
+    """The channel, ready to send; *chat* is the one for Slack, of whoever keeps the cards."""
     match channel:
         case Mail():
             return MailSender(channel)
@@ -22,18 +22,30 @@ def sender_of(channel: Channel) -> Sender:
             return PagerDutySender(channel)
         case Webhook():
             return WebhookSender(channel)
+        case Chat():
+            return chat or _Unkept()
+
+
+class _Unkept:
+    """Slack, where nobody keeps the cards."""
+
+    async def send(self, message: Message, addresses: Sequence[str]) -> str:
+        """Not taken."""
+        raise Undelivered("Slack: no process keeps the cards here")
 
 
 class Routing:
     """The channels and routes of one set of settings."""
 
-    def __init__(self, notify: Notify, mail: Mail | None, reach: Reach) -> None:
+    def __init__(
+        self, notify: Notify, mail: Mail | None, reach: Reach, chat: Sender | None = None
+    ) -> None:
         self.reach = reach
         self._routes = notify.routes
         channels: dict[str, Channel] = dict(notify.channels)
         if mail is not None:
             channels[MAIL] = mail
-        self.senders: Mapping[str, Sender] = {n: sender_of(c) for n, c in channels.items()}
+        self.senders: Mapping[str, Sender] = {n: sender_of(c, chat) for n, c in channels.items()}
 
     def channels(self, message: Message, people: Sequence[Person]) -> tuple[str, ...]:
         """The names of the channels that *message* tries, best first; mail only with an address."""

@@ -42,7 +42,13 @@ class Webhook(Frozen):
     )
 
 
-Channel = Annotated[Mail | PagerDuty | Webhook, Field(discriminator="kind")]
+class Chat(Frozen):
+    """The incident's card in Slack, as the setting `slack` describes it."""
+
+    kind: Literal["slack"] = Field(default="slack", description="The cards in Slack.")
+
+
+Channel = Annotated[Mail | PagerDuty | Webhook | Chat, Field(discriminator="kind")]
 
 
 class Route(Frozen):
@@ -70,7 +76,7 @@ class Notify(Frozen):
         default=(), description="The first that fits is taken; none fits: every channel, in order."
     )
 
-    def faults(self, mail: Mail | None) -> list[str]:
+    def faults(self, mail: Mail | None, *, slack: bool = False) -> list[str]:
         """What does not fit together, in words."""
         known = {*self.channels, *([MAIL] if mail else [])}
         faults = [
@@ -81,4 +87,9 @@ class Notify(Frozen):
         ]
         if mail and MAIL in self.channels:
             faults.append("notify.channels: `mail` is described by the setting `mail` already")
+        chats = [name for name, channel in self.channels.items() if isinstance(channel, Chat)]
+        if chats and not slack:
+            faults.append(
+                f"notify.channels: {chats[0]} is Slack, and the setting `slack` is missing"
+            )
         return faults
