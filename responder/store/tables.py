@@ -251,8 +251,6 @@ holds = Table(
     Column("until", Moment, nullable=True),
     Column("ended", Moment, nullable=True),
     Column("ended_by", String(255), nullable=True),
-    Column("ended_ask", String(32), nullable=True),
-    Column("until_ask", String(32), nullable=True),
     Column("verified", Moment, nullable=True),
     Column("lifted", Moment, nullable=True),
     Index("ix_holds_resource", "resource"),

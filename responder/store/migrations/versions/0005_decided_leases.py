@@ -20,7 +20,16 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("subject", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("applied", Moment(), nullable=True))
     with op.batch_alter_table("holds", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("ended_ask", sa.String(length=32), nullable=True))
-        batch_op.add_column(sa.Column("until_ask", sa.String(length=32), nullable=True))
         batch_op.add_column(sa.Column("verified", Moment(), nullable=True))
         batch_op.add_column(sa.Column("lifted", Moment(), nullable=True))
+    op.create_table(
+        "leased",
+        sa.Column("ask", sa.String(length=32), nullable=False),
+        sa.Column("hold", sa.String(length=400), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["ask"], ["asks.id"], name=op.f("fk_leased_ask_asks")),
+        sa.ForeignKeyConstraint(["hold"], ["holds.id"], name=op.f("fk_leased_hold_holds")),
+        sa.PrimaryKeyConstraint("ask", "hold", name=op.f("pk_leased")),
+    )
+    with op.batch_alter_table("leased", schema=None) as batch_op:
+        batch_op.create_index("ix_leased_hold", ["hold"], unique=False)
