@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from sqlalchemy import update
 
 from responder.notify.message import Message, Undelivered
-from responder.slack.cards_kept import keeper
 from responder.slack.settings import SlackSettings
-from responder.slack.shown import NOTE, of_incident, queue
+from responder.slack.shown import NOTE, keeper, of_incident, queue
 from responder.slack.wording import plainly
 from responder.store import Store
 from responder.store.chat import cards

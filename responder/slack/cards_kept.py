@@ -8,21 +8,20 @@ Slack is down cards fall behind, and when it is back each is sent once, as thing
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from responder.slack import shown
+from responder.slack.card import card, offers, thread
 from responder.slack.client import Slack
 from responder.slack.errors import SlackError, SlackRefused, SlackUnreachable
-from responder.slack.showing import Drawing, Showing
+from responder.slack.showing import Showing
 from responder.store import Store
 from responder.store.chat import card_keeper
-from responder.store.database import Transaction
-from responder.store.rows import Row, insert_new
+from responder.store.rows import insert_new
 
 log = structlog.get_logger(__name__)
 
@@ -42,21 +41,13 @@ _BROKEN = frozenset(
 )  # fmt: skip
 
 
-def drawings() -> Mapping[str, Drawing]:
-    """How a card and its log are drawn."""
-    from responder.slack.card import card, thread  # noqa: PLC0415 - only where Slack is configured
-
-    return {shown.CARD: card, shown.LOG: thread}
-
-
 class Keeper:
     """Keeps every card up to date for as long as it holds the claim."""
 
-    def __init__(
-        self, store: Store, slack: Slack, origin: str, how: Mapping[str, Drawing] | None = None
-    ) -> None:
+    def __init__(self, store: Store, slack: Slack, origin: str) -> None:
         self._store = store
-        self._showing = Showing(store, slack, origin, how or drawings())
+        drawings = {shown.CARD: card, shown.LOG: thread}
+        self._showing = Showing(store, slack, origin, drawings, offers)
         self._holder = secrets.token_hex(8)
         self._until: datetime | None = None
         self._down = False
@@ -107,7 +98,7 @@ class Keeper:
         if self._until is not None and now < self._until - _RENEWED:
             return True
         async with self._store.transaction() as tx:
-            row = await keeper(tx, lock=True)
+            row = await shown.keeper(tx, lock=True)
             if row is not None and row["holder"] != self._holder and row["until"] > now:
                 self._until = None
                 return False
@@ -141,14 +132,6 @@ class Keeper:
     async def _note(self, **values: Any) -> None:  # noqa: ANN401 - of the row
         async with self._store.transaction() as tx:
             await tx.execute(update(card_keeper).values(values))
-
-
-async def keeper(tx: Transaction, *, lock: bool = False) -> Row | None:
-    """Who keeps the cards, until when, and since when Slack is down."""
-    query = select(card_keeper).where(card_keeper.c.id == 1)
-    if lock:
-        query = query.with_for_update()
-    return (await tx.execute(query)).mappings().one_or_none()
 
 
 def _is_down(error: SlackError) -> bool:

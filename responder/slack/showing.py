@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import update
 
 from responder.slack import shown
+from responder.slack.buttons import Offered, mint, minted
 from responder.slack.client import Slack
 from responder.slack.errors import SlackError, SlackRefused, SlackUnreachable
 from responder.slack.shown import CALL, CARD, LOG, Due
@@ -38,19 +39,26 @@ class Drawn(Protocol):
     def text(self) -> str: ...
 
 
-Drawing = Callable[[dict[str, Any], datetime, str], Drawn | None]
+Drawing = Callable[..., Drawn | None]
+Offers = Callable[[dict[str, Any], datetime], Sequence[Offered]]
 
 
 class Showing:
     """Shows one thing at a time. Raises `SlackError` after writing down what went wrong."""
 
     def __init__(
-        self, store: Store, slack: Slack, origin: str, drawings: Mapping[str, Drawing]
+        self,
+        store: Store,
+        slack: Slack,
+        origin: str,
+        drawings: Mapping[str, Drawing],
+        offers: Offers,
     ) -> None:
         self._store = store
         self._slack = slack
         self._origin = origin
         self._drawings = drawings
+        self._offers = offers
 
     def wait(self, due: Due) -> float:
         """Seconds until it is this thing's turn."""
@@ -68,7 +76,10 @@ class Showing:
             now = self._store.now()
             found = await whole(tx, due.incident)
         assert found is not None
-        drawn = self._drawings[due.part](found, now, f"{self._origin}/incidents/{due.incident}")
+        more: dict[str, Any] = {}
+        if due.part == CARD:
+            more["buttons"] = await self._buttons(due.incident, found, now)
+        drawn = self._drawings[due.part](found, now, self._origin, **more)
         loud = [m for m in found["messages"] if m["loud"]]
         values = {"revision": found["revision"], "digest": _digest(drawn)}
         if drawn is None or values["digest"] == due.digest:
@@ -77,6 +88,17 @@ class Showing:
             await self._send(due, drawn.blocks, drawn.text, values, loud, now)
         if due.part == CARD and due.ts is not None:
             await self._call(due, loud)
+
+    async def _buttons(
+        self, incident: str, found: dict[str, Any], now: datetime
+    ) -> Mapping[str, str]:
+        offered = self._offers(found, now)
+        async with self._store.reading() as tx:
+            known = await minted(tx, incident, offered)
+        if len(known) == len({one.action for one in offered}):
+            return known
+        async with self._store.transaction() as tx:
+            return await mint(tx, incident, offered, now)
 
     async def _unchanged(self, due: Due, now: datetime, values: dict[str, Any]) -> None:
         async with self._store.transaction() as tx:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 
 from responder.incident import Frozen
-from responder.store.chat import cards
+from responder.store.chat import card_keeper, cards
 from responder.store.database import Transaction
 from responder.store.rows import Row, insert_new
 from responder.store.tables import incidents
@@ -209,6 +209,14 @@ async def described(tx: Transaction, channel: str, ts: str) -> Row | None:
 async def of_incident(tx: Transaction, incident: str) -> Row | None:
     """The row of an incident's card."""
     query = select(cards).where(cards.c.incident == incident, cards.c.part == CARD)
+    return (await tx.execute(query)).mappings().one_or_none()
+
+
+async def keeper(tx: Transaction, *, lock: bool = False) -> Row | None:
+    """Who keeps the cards, until when, and since when Slack is down."""
+    query = select(card_keeper).where(card_keeper.c.id == 1)
+    if lock:
+        query = query.with_for_update()
     return (await tx.execute(query)).mappings().one_or_none()
 
 

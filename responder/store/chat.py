@@ -1,6 +1,15 @@
 """The tables of Slack: what is shown there, who keeps it up to date, and what was heard from there."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from responder.store.tables import Moment, metadata
 
@@ -41,6 +50,18 @@ card_keeper = Table(
     Column("until", Moment, nullable=False),
     Column("down", Moment, nullable=True),
     Column("said", Text, nullable=False, default=""),
+)
+
+buttons = Table(
+    "buttons",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("incident", ForeignKey("incidents.id"), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("ask", String(32), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("made", Moment, nullable=False),
+    UniqueConstraint("incident", "action", "ask", "digest"),
 )
 
 heard = Table(

@@ -52,6 +52,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_card_keeper")),
     )
     op.create_table(
+        "buttons",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("incident", sa.String(length=64), nullable=False),
+        sa.Column("action", sa.String(length=16), nullable=False),
+        sa.Column("ask", sa.String(length=32), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("made", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["incident"], ["incidents.id"], name=op.f("fk_buttons_incident_incidents")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_buttons")),
+        sa.UniqueConstraint(
+            "incident", "action", "ask", "digest", name=op.f("uq_buttons_incident")
+        ),
+    )
+    op.create_table(
         "heard",
         sa.Column("key", sa.String(length=160), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
