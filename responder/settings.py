@@ -37,8 +37,12 @@ from responder.incident import Priority
 from responder.inventory import Inventory
 from responder.notify.settings import Mail, Notify
 from responder.own_accounts import EMERGENCY, own_accounts
+from responder.people.approver_rights import ApproverRule
 from responder.people.oncall import OnCall
+from responder.people.permissions import RoleName, RoleRule, RoleTable
 from responder.people.person import Directory, Person, Role
+from responder.people.settings import Login
+from responder.people.settings import faults as people_faults
 from responder.policy.availability import Availability
 from responder.policy.judge import Policy
 from responder.policy.networks import INTERNAL, Protected
@@ -54,7 +58,9 @@ from responder.triage import Triage
 FILE = "responder.yaml"
 SourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 # Where a secret may stand: a fault there says what is wrong, and not what was found.
-_SECRETIVE = frozenset({"sources", "mail", "notify", "inventory", "slack", "temporal", "store"})
+_SECRETIVE = frozenset(
+    {"sources", "mail", "notify", "inventory", "login", "slack", "temporal", "store"}
+)
 
 
 class Settings(BaseSettings):
@@ -116,6 +122,13 @@ class Settings(BaseSettings):
         default=Availability(), description="How much of what is ours may be isolated at once."
     )
     people: tuple[Person, ...] = Field(default=(), description="Who may do what.")
+    roles: dict[RoleName, RoleRule] = Field(
+        default={}, description="Roles beside, or instead of, admin, operator, viewer and api_user."
+    )
+    approvers: tuple[ApproverRule, ...] = Field(
+        default=(), description="Which teams may approve what; none: everybody who may decide."
+    )
+    login: Login = Field(default=Login(), description="How people sign in to the console.")
     oncall: OnCall = Field(default=OnCall(), description="Who is on call, by turns.")
     sources: dict[SourceName, SourceSettings] = Field(
         default={}, description="Who may send alerts."
@@ -172,6 +185,12 @@ class Settings(BaseSettings):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two people are named {', '.join(twice)}")
         return value
+
+    @model_validator(mode="after")
+    def _people_in_roles_that_there_are(self) -> Self:
+        if faults := people_faults(self.people, self.roles, self.approvers):
+            raise ValueError("; ".join(faults))
+        return self
 
     @model_validator(mode="after")
     def _channels_that_there_are(self) -> Self:
@@ -268,7 +287,7 @@ class Settings(BaseSettings):
         That lets a first start on one machine work at once, and only for who can read the state folder.
         """
         if self.people:
-            return Directory(self.people)
+            return Directory(self.people, RoleTable.of(self.roles), self.approvers)
         name = os.environ.get("SUDO_USER") or _user()
         return Directory([Person(name=name, roles=(Role.ADMIN,), teams=("security",))])
 

@@ -42,7 +42,7 @@ def test_without_a_file_everything_has_a_default(write: Write, tmp_path: Path) -
 def test_every_fault_is_told_at_once_with_where_it_is(write: Write) -> None:
     write(
         "api: {port: 99999, prot: 1}\nbudgets: {Block: many}\nnot_a_setting: 1\n"
-        "people: [{name: ''}, {name: ana, roles: [king]}]\nlog: {level: loud}\n"
+        "people: [{name: ''}, {name: ana, roles: [King]}]\nlog: {level: loud}\n"
     )
     faults = _faults()
     assert len(faults) == 7

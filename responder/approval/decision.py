@@ -14,6 +14,7 @@ from responder.approval.settings import BreakGlass
 from responder.crypto.signing import Verifier
 from responder.digest import Digest
 from responder.incident import Frozen
+from responder.people.approver_rights import About
 from responder.people.person import Directory, Permission
 from responder.policy.tiers import Needs
 
@@ -73,6 +74,7 @@ class Judgement:
         now: datetime,
         begun: bool,
         least: Needs | None = None,
+        about: About | None = None,
     ) -> str | None:
         """
         Why what *digest* names may not be done on the strength of *signed*, or None if it may.
@@ -82,6 +84,7 @@ class Judgement:
         approvals; whoever is no longer active, or no longer allowed to decide, does not count.
         *least* is what the plan's tier needs by policy: the ask's row may say more, never less. One
         person who broke the glass stands for all that are missing, where the settings allow that.
+        *about* is what the approvers' teams are judged by; what of it is not known counts against them.
         """
         if said := _not_approved(ask, digest):
             return said
@@ -95,7 +98,7 @@ class Judgement:
                 return f"a decision of {decision.principal} is about another plan"
             if not decision.approve:
                 return f"{decision.principal} denied it"
-            if kept.revoked is None and self._counts(decision, ask, needs):
+            if kept.revoked is None and self._counts(decision, ask, needs, about or About.of(ask)):
                 counted.append(decision)
         if said := _too_few(counted, needs):
             counted = [one for one in counted if self._breaks_glass(one, ask)]
@@ -103,10 +106,14 @@ class Judgement:
                 return said
         return None if begun else _too_late(counted, ask["execute_by"], now)
 
-    def _counts(self, decision: Decision, ask: Mapping[Any, Any], needs: Needs) -> bool:
-        """Whether who approved may still do so, and is not who asked."""
+    def _counts(
+        self, decision: Decision, ask: Mapping[Any, Any], needs: Needs, about: About
+    ) -> bool:
+        """Whether who approved may still do so, by role and by team, and is not who asked."""
         person = self.people.find(decision.principal)
         if person is None or not person.may(Permission.APPROVALS_DECIDE):
+            return False
+        if person.may_not_approve(about):
             return False
         return not (needs.not_requester and decision.principal == ask["requester"])
 

@@ -9,17 +9,19 @@ from sqlalchemy import select
 
 from responder.approval import number_match, passkeys
 from responder.approval.decision import Decision
+from responder.approval.misuse import report
 from responder.approval.recording import must_be_open, record
 from responder.approval.step_up import for_ask, step_up
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
 from responder.errors import Refused
 from responder.incident import Frozen
+from responder.people.approver_rights import About
 from responder.people.person import Permission, Person
 from responder.policy.judge import Policy
 from responder.policy.tiers import Needs
 from responder.store import Store
-from responder.store.tables import asks
+from responder.store.tables import asks, incidents
 
 # 48 bits: nobody finds another plan whose digest begins alike while an ask waits.
 _LEAST_QUOTED = 12
@@ -68,10 +70,15 @@ class Approvals:
         """
         ask = await self._open_ask(ask_id, person)
         needs = Needs.model_validate(ask["needs"])
+        if verdict.approve and (said := person.may_not_approve(About.of(ask))):
+            teams = ", ".join(person.teams) or "no team"
+            raise Refused(f"ask {ask_id}: {said}; {person.name} is in {teams}")
         if verdict.approve and needs.not_requester and ask["requester"] == person.name:
             raise Refused(
                 f"ask {ask_id} was requested by {person.name}; somebody else must decide it"
             )
+        if verdict.approve and verdict.report:
+            raise Refused(f"ask {ask_id}: what is reported is denied, never approved")
         _must_have_looked(ask, verdict)
         factors = [method]
         if verdict.approve and needs.number_match:
@@ -94,7 +101,10 @@ class Approvals:
             reason=verdict.reason,
         )
         async with self._store.transaction() as tx:
-            return await record(tx, self._signer, decision)
+            decided = await record(tx, self._signer, decision)
+            if verdict.report:
+                await report(tx, decided, person.name, verdict.reason, now)
+        return decided
 
     async def challenge(self, ask_id: str, person: Person) -> dict[str, Any]:
         """What *person*'s browser asks their passkey for, to approve exactly this ask's plan."""
@@ -106,9 +116,8 @@ class Approvals:
 
     async def _open_ask(self, ask_id: str, person: Person) -> Mapping[Any, Any]:
         async with self._store.reading() as tx:
-            ask = (
-                (await tx.execute(select(asks).where(asks.c.id == ask_id))).mappings().one_or_none()
-            )
+            query = select(asks, incidents.c.category, incidents.c.priority).join(incidents)
+            ask = (await tx.execute(query.where(asks.c.id == ask_id))).mappings().one_or_none()
         if ask is None:
             raise Refused(f"there is no ask {ask_id}")
         must_be_open(ask, self._store.now())

@@ -1,64 +1,15 @@
 """Principals and their roles, as the settings name them."""
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from responder.errors import Refused
 from responder.incident import Frozen, Name
+from responder.people.approver_rights import About, ApproverRule, objection
+from responder.people.permissions import DEFAULT_TABLE, Permission, Role, RoleName, RoleTable
 
-
-class Role(StrEnum):
-    """What a principal may do; a principal may have several."""
-
-    ADMIN = "admin"
-    OPERATOR = "operator"
-    VIEWER = "viewer"
-    API_USER = "api_user"
-
-
-class Permission(StrEnum):
-    """One thing that can be allowed. What no role lists is denied."""
-
-    INCIDENTS_READ = "incidents:read"
-    INCIDENTS_WRITE = "incidents:write"
-    APPROVALS_DECIDE = "approvals:decide"
-    LEASES_WRITE = "leases:write"
-    PLANS_DRAW = "plans:draw"
-    PAGES_TAKE = "pages:take"
-    ONCALL_WRITE = "oncall:write"
-    AUDIT_READ = "audit:read"
-    RUNNER_PAUSE = "runner:pause"
-    PEOPLE_WRITE = "people:write"
-    INTAKE_READ = "intake:read"
-
-
-PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.ADMIN: frozenset(Permission),
-    Role.OPERATOR: frozenset(
-        {
-            Permission.INCIDENTS_READ,
-            Permission.INCIDENTS_WRITE,
-            Permission.APPROVALS_DECIDE,
-            Permission.LEASES_WRITE,
-            Permission.PLANS_DRAW,
-            Permission.PAGES_TAKE,
-            Permission.ONCALL_WRITE,
-            Permission.AUDIT_READ,
-            Permission.RUNNER_PAUSE,
-            Permission.INTAKE_READ,
-        }
-    ),
-    Role.VIEWER: frozenset(
-        {
-            Permission.INCIDENTS_READ,
-            Permission.AUDIT_READ,
-            Permission.INTAKE_READ,
-            Permission.PAGES_TAKE,
-        }
-    ),
-    Role.API_USER: frozenset({Permission.INCIDENTS_READ, Permission.INTAKE_READ}),
-}
+__all__ = ["Directory", "OidcSubject", "Permission", "Person", "Role", "SlackUser"]
 
 
 class SlackUser(Frozen):
@@ -75,11 +26,22 @@ class SlackUser(Frozen):
     )
 
 
+class OidcSubject(Frozen):
+    """Who somebody is to an OIDC provider. An admin states it; an e-mail address proves nothing."""
+
+    issuer: str = Field(
+        pattern=r"^https?://[^\s]+$", description="The provider, exactly as it calls itself."
+    )
+    subject: str = Field(
+        min_length=1, max_length=255, description="Its `sub` for them, which never changes."
+    )
+
+
 class Person(Frozen):
     """Somebody, or something, that can sign in, decide or be told."""
 
     name: Name = Field(description="The principal's unique name, such as `ana`.")
-    roles: tuple[Role, ...] = Field(default=(Role.VIEWER,), description="What they may do.")
+    roles: tuple[RoleName, ...] = Field(default=(Role.VIEWER,), description="What they may do.")
     teams: tuple[Name, ...] = Field(default=(), description="Where escalations find them.")
     email: str | None = Field(
         default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="Where mail reaches them."
@@ -87,18 +49,46 @@ class Person(Frozen):
     slack: SlackUser | None = Field(
         default=None, description="Who they are in Slack; none: Slack does nothing in their name."
     )
+    oidc: OidcSubject | None = Field(
+        default=None,
+        description="Who they are to the OIDC provider; none: they cannot sign in there.",
+    )
     active: bool = Field(default=True, description="False ends every right at once.")
+    _table: RoleTable = PrivateAttr(default=DEFAULT_TABLE)
+    _approvers: tuple[ApproverRule, ...] = PrivateAttr(default=())
 
     def may(self, permission: Permission) -> bool:
         """Whether one of their roles allows it, and they are active."""
-        return self.active and any(permission in PERMISSIONS[role] for role in self.roles)
+        return self.active and self._table.allows(self.roles, permission)
+
+    def must(self, permission: Permission) -> None:
+        """Raises `Refused`, naming the roles that may, unless they may."""
+        if not self.may(permission):
+            roles = " or ".join(self._table.that_allow(permission)) or "none"
+            why = f"the role {roles} may" if self.active else "they are not active"
+            raise Refused(f"{self.name} may not {permission}; {why}")
+
+    def may_not_approve(self, about: About) -> str | None:
+        """Why they may not approve an ask like that one, as their teams go; None if they may."""
+        return objection(self._approvers, self.teams, about)
+
+    def under(self, table: RoleTable, approvers: tuple[ApproverRule, ...]) -> "Person":
+        """This person under the settings' roles and approver rules."""
+        changed = self.model_copy()
+        changed._table, changed._approvers = table, approvers  # noqa: SLF001 - our own
+        return changed
 
 
 class Directory:
     """Everybody the settings know."""
 
-    def __init__(self, people: Iterable[Person]) -> None:
-        self._people = {person.name: person for person in people}
+    def __init__(
+        self,
+        people: Iterable[Person],
+        roles: RoleTable = DEFAULT_TABLE,
+        approvers: tuple[ApproverRule, ...] = (),
+    ) -> None:
+        self._people = {person.name: person.under(roles, approvers) for person in people}
 
     def __iter__(self) -> Iterator[Person]:
         return iter(self._people.values())
@@ -106,6 +96,11 @@ class Directory:
     def find(self, name: str) -> Person | None:
         """The person of that name."""
         return self._people.get(name)
+
+    def of_subject(self, issuer: str, subject: str) -> Person | None:
+        """Whom an OIDC provider calls that."""
+        this = OidcSubject(issuer=issuer, subject=subject)
+        return next((p for p in self._people.values() if p.oidc == this), None)
 
     def team(self, team: str) -> list[Person]:
         """The active members of *team*."""

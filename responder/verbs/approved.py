@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from responder.approval.decision import Signed
+from responder.people.approver_rights import About
 from responder.plan import Plan
 from responder.policy.judge import judge
 from responder.policy.tiers import Ruling
@@ -39,8 +40,16 @@ async def objection(
         now=now,
         begun=step["begun"] is not None,
         least=context.policy().tiers.asked(plan.tier),
+        about=await _about(tx, plan),
     )
     return said or await _rejudged(context, tx, plan, now)
+
+
+async def _about(tx: Transaction, plan: Plan) -> About:
+    """By the plan, whose digest was approved, and by the incident as it is now."""
+    query = select(incidents.c.category, incidents.c.priority)
+    row = (await tx.execute(query.where(incidents.c.id == plan.incident))).one()
+    return About(plan.tier, row.category, row.priority)
 
 
 async def _rejudged(context: Context, tx: Transaction, plan: Plan, now: datetime) -> str | None:
