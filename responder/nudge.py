@@ -58,26 +58,40 @@ class Nudger:
             await asyncio.sleep(EVERY.total_seconds())
 
     async def strike(self) -> int:
-        """Strike every clock that is overdue; returns of how many incidents."""
+        """Look at every incident for which something is overdue; returns at how many."""
         now = self._store.now()
         async with self._store.reading() as tx:
+            # A closed incident may owe a report yet, so it is looked at for what is due as well.
+            query = select(incidents.c.id).where(incidents.c.next_strike < now - _OVERDUE)
+            query = query.order_by(incidents.c.next_strike)
+            late = list((await tx.execute(query.limit(100))).scalars())
             query = (
                 select(clocks.c.incident)
                 .join(incidents, incidents.c.id == clocks.c.incident)
                 .where(
                     incidents.c.closed.is_(None),
+                    incidents.c.next_strike.is_(None),
                     clocks.c.met.is_(None),
                     clocks.c.breached.is_(None),
                     clocks.c.due < now - _OVERDUE,
                 )
                 .distinct()
             )
-            late = list((await tx.execute(query.limit(100))).scalars())
+            late += (await tx.execute(query.limit(100))).scalars()
         for incident in late:
-            async with self._store.transaction() as tx:
-                await stand(tx, self._kinds, self._policy, incident, now)
-                await bump(tx, incident)
+            try:
+                await self._look(incident, now)
+            except Exception as error:  # noqa: BLE001 - one incident must not stop the others' clocks
+                log.error(
+                    "look_failed", incident=incident, error=f"{type(error).__name__}: {error}"
+                )
         return len(late)
+
+    async def _look(self, incident: str, now: datetime) -> None:
+        async with self._store.transaction() as tx:
+            standing = await stand(tx, self._kinds, self._policy, incident, now)
+            if standing is not None and not standing.closed:
+                await bump(tx, incident)
 
     async def once(self) -> int:
         """One round; returns how many workflows were told."""

@@ -44,10 +44,11 @@ from responder.people.person import Directory, Person, Role
 from responder.people.settings import Login
 from responder.people.settings import faults as people_faults
 from responder.policy.availability import Availability
+from responder.policy.duties import REGIMES, Regime
 from responder.policy.judge import Policy
 from responder.policy.networks import INTERNAL, Protected
 from responder.policy.shared import Shared
-from responder.policy.sla import MATRIX, Targets
+from responder.policy.sla import MATRIX, Targets, over_the_matrix
 from responder.policy.tiers import TierRules
 from responder.process_settings import Api, Log, TemporalSettings
 from responder.rotation import KeyRotation, Rotation, Schedule, SecretFiles, Secrets, planned
@@ -115,6 +116,9 @@ class Settings(BaseSettings):
         default=ApprovalSettings(), description="How people are asked, and what one may do alone."
     )
     sla: dict[Priority, Targets] = Field(default=MATRIX, description="The clocks by priority.")
+    duties: dict[str, Regime] = Field(
+        default=REGIMES, description="By which laws and contracts incidents are reported, and when."
+    )
     budgets: dict[str, int] = Field(
         default=Policy().budgets, description="Changes of each kind that may begin in an hour."
     )
@@ -232,9 +236,7 @@ class Settings(BaseSettings):
     @field_validator("sla", mode="before")
     @classmethod
     def _over_the_defaults(cls, value: Any) -> Any:  # noqa: ANN401 - not validated yet
-        if not isinstance(value, dict):
-            return value
-        return {**MATRIX, **value}
+        return over_the_matrix(value)
 
     @classmethod
     def settings_customise_sources(
@@ -297,6 +299,7 @@ class Settings(BaseSettings):
         return Policy(
             tiers=self.tiers,
             sla=self.sla,
+            duties=self.duties,
             protected=(*self.protected, *internal, *surroundings),
             shared=self.shared,
             budgets=self.budgets,

@@ -8,13 +8,13 @@ from sqlalchemy import select, update
 from responder.audit import Entry
 from responder.incident import Alert, Frozen, Indicators, Priority
 from responder.policy.judge import Policy
-from responder.policy.sla import Clock
 from responder.standing.clocks import first_strike, start_clocks
+from responder.standing.prioritising import reprioritise
 from responder.standing.runs import answering, run_start, start_run
-from responder.standing.stand import standing_of
+from responder.standing.stand import UNANSWERED, standing_of
 from responder.store import Transaction
 from responder.store.rows import Row, insert_new, next_number
-from responder.store.tables import alerts, clocks, incidents
+from responder.store.tables import alerts, incidents
 from responder.triage import Assessment, Triage, assess
 from responder.verbs.context import Kinds
 from responder.verbs.telling import tell
@@ -84,7 +84,7 @@ class Openings:
             number = taken.incident
         else:
             number = incident["id"]
-            await self._join(tx, incident, alert, assessment)
+            await self._join(tx, incident, alert, assessment, now)
         await _mark(tx, key, "merged" if incident is not None else "started", number)
         entry = Entry(
             kind="received",
@@ -128,11 +128,14 @@ class Openings:
             "seen_revision": 0,
             "status": "responding",
             "breached": False,
+            "unanswered": None,
         }
-        await insert_new(tx, incidents, row)
         playbook = answering(self._kinds, assessment.category, assessment.priority)
         within = playbook.contain_within if playbook else None
         targets = self._policy.sla[assessment.priority]
+        upcoming = first_strike(targets, at, within)
+        chain = {"chain": list(targets.escalates_to), "next_strike": upcoming.at}
+        await insert_new(tx, incidents, row | chain)
         await start_clocks(tx, incident, targets, at, within)
         await tell(
             tx,
@@ -149,10 +152,9 @@ class Openings:
         runs: tuple[RunStart, ...] = ()
         if playbook is not None and opened.run is not None:
             runs = (run_start(row, opened.run, playbook.__name__, alert.indicators),)
-        upcoming = first_strike(targets, at, within)
         standing = standing_of(
             row | {"closed": None},
-            "responding" if runs else "unanswered",
+            "responding" if runs else UNANSWERED,
             due=at + min(targets.acknowledge, targets.contain, within or targets.contain),
             runs=runs,
             upcoming=upcoming,
@@ -162,7 +164,7 @@ class Openings:
         return Taken(incident=incident, standing=standing, entries=entries)
 
     async def _join(
-        self, tx: Transaction, incident: Row, alert: Alert, assessment: Assessment
+        self, tx: Transaction, incident: Row, alert: Alert, assessment: Assessment, now: datetime
     ) -> None:
         """More about an open incident; what is new in it reaches its workflow by the nudger."""
         known = Indicators.model_validate(incident["indicators"])
@@ -171,19 +173,20 @@ class Openings:
             "revision": incidents.c.revision + 1,
             "began": min(incident["began"], alert.occurred),
         }
-        if assessment.priority.rank < Priority(incident["priority"]).rank:
-            values["priority"] = assessment.priority
-            await self._hurry(tx, incident["id"], assessment.priority)
         await tx.execute(update(incidents).where(incidents.c.id == incident["id"]).values(values))
-
-    async def _hurry(self, tx: Transaction, incident: str, priority: Priority) -> None:
-        """Plan the running clocks again for a higher priority; none is ever given more time."""
-        targets = self._policy.sla[priority]
-        query = select(clocks).where(clocks.c.incident == incident, clocks.c.met.is_(None))
-        for row in (await tx.execute(query)).mappings().all():
-            due = min(row["due"], row["started"] + targets.within(Clock(row["clock"])))
-            this = (clocks.c.incident == incident, clocks.c.clock == row["clock"])
-            await tx.execute(update(clocks).where(*this).values(due=due, struck=0.0))
+        if assessment.priority.rank < Priority(incident["priority"]).rank:
+            # A storm pages once; what is worse than was known pages again, whoever has it.
+            playbook = answering(self._kinds, incident["category"], assessment.priority)
+            await reprioritise(
+                tx,
+                incident,
+                self._policy.sla[assessment.priority],
+                assessment.priority,
+                alert.source,
+                alert.title,
+                now,
+                contain_within=playbook.contain_within if playbook else None,
+            )
 
 
 async def _mark(

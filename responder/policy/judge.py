@@ -10,6 +10,7 @@ from responder.digest import digest_of, material
 from responder.incident import Frozen, Indicators, Network, Priority
 from responder.policy.accounts import CLOSING, ProtectedAccounts, protected_account
 from responder.policy.availability import Asset, Availability, loss
+from responder.policy.duties import REGIMES, Regime
 from responder.policy.networks import INTERNAL, Protected, overlap, protection
 from responder.policy.shared import Shared, objections
 from responder.policy.sla import MATRIX, Targets
@@ -42,6 +43,7 @@ class Policy(Frozen):
         },
         description="How long an ask waits for people before it expires and is escalated.",
     )
+    duties: dict[str, Regime] = REGIMES
     execute_within: timedelta = Field(
         default=timedelta(minutes=15),
         description="How long after the last approval the first effect may begin.",

@@ -19,12 +19,13 @@ from responder.store.tables import (
     settings_now,
     steps,
 )
-from responder.verbs.enforcing import DONE
+from responder.store.watching import duties
+from responder.verbs.believing import DONE
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One incident with its runs, steps, asks, clocks and holds as of *at*, each in its order."""
+    """One incident with its runs, steps, asks, clocks, holds and duties as of *at*, each in its order."""
 
     at: datetime
     incident: Row
@@ -35,6 +36,7 @@ class Facts:
     holds: Sequence[Row]
     decisions: Sequence[Row] = ()
     paused: bool = False
+    duties: Sequence[Row] = ()
 
     @property
     def held(self) -> list[Row]:
@@ -116,7 +118,9 @@ async def load(tx: Transaction, incident_id: str, now: datetime) -> Facts | None
         .all()
     )
     stopped = bool(asked) and await is_paused(tx)
-    return Facts(now, incident, of, done, asked, timed, held, given, stopped)
+    owed = select(duties).where(duties.c.incident == incident_id)
+    reported = (await tx.execute(owed.order_by(duties.c.due))).mappings().all()
+    return Facts(now, incident, of, done, asked, timed, held, given, stopped, reported)
 
 
 async def decided(tx: Transaction, incident_id: str) -> Sequence[Row]:

@@ -7,6 +7,8 @@ from sqlalchemy import insert, select, update
 
 from responder.audit import Entry, append
 from responder.incident import Frozen, Incident, Indicators, Priority
+from responder.policy.sla import Targets
+from responder.standing.timing import afresh, within_of
 from responder.store.database import Transaction
 from responder.store.rows import Row
 from responder.store.tables import clocks, incidents, runs
@@ -36,7 +38,12 @@ def answering(kinds: Kinds, category: str, priority: Priority) -> type[Playbook]
 
 
 async def open_run(
-    tx: Transaction, kinds: Kinds, incident: Row, before: Sequence[Row], now: datetime
+    tx: Transaction,
+    kinds: Kinds,
+    targets: Targets,
+    incident: Row,
+    before: Sequence[Row],
+    now: datetime,
 ) -> Opened:
     """
     Open the next run if the incident has indicators that none of the runs *before* has answered.
@@ -57,7 +64,7 @@ async def open_run(
     if opened.entry is not None:
         await append(tx, now, opened.entry)
     if before and opened.run is not None:
-        await _contain_again(tx, incident["id"], now)
+        await _contain_again(tx, incident["id"], targets, now)
     return opened
 
 
@@ -104,18 +111,11 @@ async def start_run(
     return Opened(run=run_id, entry=entry)
 
 
-async def _contain_again(tx: Transaction, incident: str, now: datetime) -> None:
+async def _contain_again(tx: Transaction, incident: str, targets: Targets, now: datetime) -> None:
     """Something new must be contained: the clock runs again, from now."""
     this = (clocks.c.incident == incident, clocks.c.clock == "contain")
-    within = (await tx.execute(select(clocks.c.due, clocks.c.started).where(*this))).one()
-    values = {
-        "started": now,
-        "due": now + (within.due - within.started),
-        "met": None,
-        "struck": 0.0,
-        "breached": None,
-        "level": 0,
-    }
+    row = (await tx.execute(select(clocks).where(*this))).mappings().one()
+    values = afresh(now, within_of(row), targets.hours)
     await tx.execute(update(clocks).where(*this).values(values))
     await tx.execute(update(incidents).where(incidents.c.id == incident).values(contained=None))
 

@@ -12,9 +12,11 @@ from responder.policy.judge import Policy
 from responder.policy.sla import Clock
 from responder.standing.board import board
 from responder.standing.clocks import Next, meet, strike
+from responder.standing.duties import strike_duties
 from responder.standing.facts import Facts, load
 from responder.standing.judging import judged, shown
 from responder.standing.runs import open_run, run_starts
+from responder.standing.timing import due_of
 from responder.store.database import Transaction
 from responder.store.rows import Row
 from responder.store.tables import incidents
@@ -22,6 +24,8 @@ from responder.verbs.asking import expire
 from responder.verbs.context import Kinds
 from responder.verbs.telling import tell
 from responder.workflows.wire import RunStart, Standing
+
+UNANSWERED = "unanswered"
 
 
 async def stand(
@@ -32,22 +36,24 @@ async def stand(
     if facts is None:
         return None
     if facts.incident["closed"] is not None:
-        await _seen(tx, facts.incident, facts.incident["status"])
+        # A report may be owed for weeks after the incident; the nudger goes on looking.
+        _, upcoming = await strike_duties(tx, facts, policy.duties, now)
+        await _seen(tx, facts.incident, facts.incident["status"], upcoming)
         return standing_of(facts.incident, facts.incident["status"])
-    opened = await open_run(tx, kinds, facts.incident, facts.runs, now)
+    targets = policy.sla[Priority(facts.incident["priority"])]
+    opened = await open_run(tx, kinds, targets, facts.incident, facts.runs, now)
     expired = [a for a in facts.open_asks if a["expires"] <= now]
     for ask in expired:
         await expire(tx, ask, now)
     if opened.run is not None or expired:
         facts = await load(tx, incident_id, now) or facts
-    containment, status = judged(facts), shown(facts)
+    containment, state = judged(facts), shown(facts)
     contained = containment == "contained" and facts.incident["contained"] is None
     if contained:
         await _contain(tx, facts.incident, now)
     elif containment in ("partly contained", "NOT CONTAINED"):
         await _say_partial(tx, facts, now)
-    targets = policy.sla[Priority(facts.incident["priority"])]
-    struck, upcoming = await strike(tx, facts, targets, now)
+    struck, upcoming = await strike(tx, facts, policy, now)
     if contained or struck:
         facts = await load(tx, incident_id, now) or facts
     if opened.again is not None and (upcoming is None or opened.again < upcoming.at):
@@ -55,21 +61,41 @@ async def stand(
     ends = min((hold["until"] for hold in facts.held if hold["until"]), default=None)
     if ends is not None and (upcoming is None or ends < upcoming.at):
         upcoming = Next(at=ends, summary=f"a lease ends at {ends:%H:%M:%S} UTC")
-    await _seen(tx, facts.incident, status)
+    status = _status(facts, state)
+    await _seen(tx, facts.incident, status, upcoming)
     return standing_of(
         facts.incident,
         status,
-        due=min((c["due"] for c in facts.clocks if c["met"] is None), default=None),
+        due=due_of(facts.clocks),
         runs=run_starts(facts.incident, facts.runs),
         upcoming=upcoming,
-        waiting="approvers" if facts.open_asks else "",
+        waiting=_waiting(facts),
         text=board(facts, status),
     )
 
 
-async def _seen(tx: Transaction, incident: Row, status: str) -> None:
+def _status(facts: Facts, state: str) -> str:
+    """The state, and before it that nobody answers: no containment makes that less loud."""
+    if facts.incident["unanswered"] is None or state == UNANSWERED:
+        return state
+    return f"{UNANSWERED}, {state}"
+
+
+def _waiting(facts: Facts) -> str:
+    """Whom the incident waits for, as Temporal's list shows it."""
+    if facts.incident["unanswered"] is not None:
+        return UNANSWERED.upper()
+    return "approvers" if facts.open_asks else ""
+
+
+async def _seen(tx: Transaction, incident: Row, status: str, upcoming: Next | None) -> None:
     this = update(incidents).where(incidents.c.id == incident["id"])
-    await tx.execute(this.values(seen_revision=incident["revision"], status=status))
+    values = {
+        "seen_revision": incident["revision"],
+        "status": status,
+        "next_strike": None if upcoming is None else upcoming.at,
+    }
+    await tx.execute(this.values(values))
 
 
 async def _contain(tx: Transaction, incident: Row, now: datetime) -> None:

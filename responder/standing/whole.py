@@ -19,6 +19,7 @@ from responder.store.tables import (
     runs,
     steps,
 )
+from responder.store.watching import duties, notes
 
 Row = dict[str, Any]
 
@@ -30,7 +31,7 @@ def plain(row: Any) -> Row:  # noqa: ANN401 - a row's mapping
 
 async def whole(tx: Transaction, incident: str, now: datetime | None = None) -> Row | None:
     """
-    The incident with its clocks, runs, steps, asks, holds, alerts and messages; None if unknown.
+    The incident with its clocks, runs, steps, asks, holds, notes, duties, alerts and messages; None if unknown.
 
     The incident and each of its asks have `progress`, the words that people read, and
     `progress_word`. *now* is the store's time, this machine's if it is not given.
@@ -62,13 +63,17 @@ async def whole(tx: Transaction, incident: str, now: datetime | None = None) -> 
         "alerts": select(alerts.c.id, alerts.c.source, alerts.c.occurred, alerts.c.state).where(
             alerts.c.incident == incident
         ),
+        "notes": select(notes).where(notes.c.incident == incident).order_by(notes.c.id),
+        "duties": select(duties)
+        .where(duties.c.incident == incident)
+        .order_by(duties.c.regime, duties.c.place),
         "messages": select(messages).where(messages.c.incident == incident).order_by(messages.c.id),
     }
     found = {name: (await tx.execute(query)).mappings().all() for name, query in queries.items()}
     facts = Facts(
         at=now or utc_now(),
         incident=row,
-        **{name: found[name] for name in ("runs", "steps", "asks", "clocks", "holds")},
+        **{name: found[name] for name in ("runs", "steps", "asks", "clocks", "holds", "duties")},
         decisions=await decided(tx, incident),
         paused=await is_paused(tx),
     )
