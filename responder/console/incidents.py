@@ -1,0 +1,63 @@
+"""One incident: its story, its plans, what is asked, what is held, and its timeline."""
+
+from starlette.responses import Response
+
+from responder.api.route import Call, Problem
+from responder.audit import tail
+from responder.console import views, words
+from responder.console.evidence import kept
+from responder.console.pages import Pages, see
+from responder.console.shell import render
+from responder.errors import Refused
+from responder.handling import acknowledge
+from responder.people.person import Permission
+from responder.standing.whole import whole
+
+routes = Pages()
+
+_ENTRIES = 200
+
+
+@routes.get("/incidents/{incident}", Permission.INCIDENTS_READ)
+async def show_incident(call: Call) -> Response:
+    """Everything about one incident on one page."""
+    return await _show(call)
+
+
+@routes.post("/incidents/{incident}/take", Permission.INCIDENTS_WRITE)
+async def take_incident(call: Call) -> Response:
+    """Own it; the acknowledge clock stops."""
+    incident = call.path("incident")
+    try:
+        await acknowledge(call.served.store, incident, call.person)
+    except Refused as refused:
+        return await _show(call, trouble=refused.message, status=403)
+    return see(f"/incidents/{incident}?done=taken")
+
+
+async def _show(call: Call, *, trouble: str = "", status: int = 200) -> Response:
+    served, incident = call.served, call.path("incident")
+    now = served.store.now()
+    async with served.store.reading() as tx:
+        found = await whole(tx, incident)
+        if found is None:
+            raise Problem(404, f"there is no incident {incident}")
+        entries = await tail(tx, _ENTRIES, incident=incident)
+    asks = [views.ask(row, now, served.policy.execute_within) for row in found["asks"]]
+    return await render(
+        call,
+        "incident.html",
+        status=status,
+        trouble=trouble,
+        title=f"{found['priority']} · {incident}",
+        incident=views.incident(found),
+        story=words.story(found),
+        timers=[views.clock(row, now) for row in found["clocks"]],
+        asks=sorted(asks, key=lambda one: not one["open"]),
+        steps=[step for step in found["steps"] if step["state"] != "asked"],
+        holds=[views.hold(row, now) for row in found["holds"]],
+        evidence=await kept(served.settings, incident),
+        messages=found["messages"],
+        notes=found.get("notes", []),
+        timeline=[words.told(entry) for entry in reversed(entries)],
+    )

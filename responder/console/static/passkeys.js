@@ -1,0 +1,94 @@
+// Passkeys: registering one, signing in and approving with one. The server checks every answer.
+"use strict";
+
+(() => {
+  if (!window.PublicKeyCredential || !navigator.credentials) return;
+
+  const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const described = (list) => (list || []).map((one) => ({ ...one, id: bytes(one.id) }));
+
+  // Browsers before 2025 do not read or write the JSON forms themselves.
+  const creation = (json) => PublicKeyCredential.parseCreationOptionsFromJSON?.(json) ?? {
+    ...json, challenge: bytes(json.challenge), user: { ...json.user, id: bytes(json.user.id) },
+    excludeCredentials: described(json.excludeCredentials),
+  };
+  const request = (json) => PublicKeyCredential.parseRequestOptionsFromJSON?.(json) ?? {
+    ...json, challenge: bytes(json.challenge), allowCredentials: described(json.allowCredentials),
+  };
+  const plain = (credential) => {
+    if (credential.toJSON) return credential.toJSON();
+    const response = { clientDataJSON: text(credential.response.clientDataJSON) };
+    for (const name of ["attestationObject", "authenticatorData", "signature", "userHandle"]) {
+      if (credential.response[name]) response[name] = text(credential.response[name]);
+    }
+    const transports = credential.response.getTransports?.();
+    if (transports) response.transports = transports;
+    return {
+      id: credential.id, rawId: text(credential.rawId), type: credential.type, response,
+      clientExtensionResults: credential.getClientExtensionResults(),
+    };
+  };
+
+  async function ask(path, csrf, body) {
+    const answer = await fetch(path, {
+      method: "POST", headers: { "content-type": "application/json", "X-CSRF-Token": csrf },
+      body: JSON.stringify(body),
+    });
+    const found = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(found.detail || `the server answered ${answer.status}`);
+    return found;
+  }
+
+  const why = (error) => (error.name === "NotAllowedError"
+    ? "The passkey was not used: cancelled, or not in time. Nothing was recorded."
+    : error.message);
+
+  // -- approving --------------------------------------------------------------------------------
+
+  async function approve(form) {
+    const said = form.querySelector("[data-passkey-said]");
+    said.textContent = "Waiting for your passkey …";
+    try {
+      const csrf = form.elements["X-CSRF-Token"].value;
+      const options = await ask(`/api/asks/${form.dataset.ask}/challenge`, csrf, {});
+      const answer = plain(await navigator.credentials.get({ publicKey: request(options) }));
+      form.elements.passkey.value = JSON.stringify(answer);
+      form.elements.passkey.disabled = false;
+      form.submit(); // not by its buttons: the verdict is approve, as the answer is for nothing else
+    } catch (error) {
+      said.textContent = why(error);
+    }
+  }
+
+  // -- registering ------------------------------------------------------------------------------
+
+  async function register(form) {
+    const said = form.querySelector("[data-passkey-said]");
+    said.textContent = "Waiting for your passkey …";
+    try {
+      const csrf = form.elements["X-CSRF-Token"].value;
+      const code = form.elements.code.value;
+      const options = await ask(form.dataset.begin, csrf, { code });
+      const made = plain(await navigator.credentials.create({ publicKey: creation(options) }));
+      await ask(form.dataset.end, csrf, { name: form.elements.name.value, passkey: made });
+      location.href = "/me?done=registered";
+    } catch (error) {
+      said.textContent = why(error);
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-passkey]");
+    if (button) approve(button.form);
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("form[data-begin]")) return;
+    event.preventDefault();
+    register(event.target);
+  });
+
+  const show = () => { for (const one of document.querySelectorAll("[data-passkey], form[data-begin]")) one.hidden = false; };
+  document.addEventListener("responder:swapped", show);
+  show();
+})();

@@ -1,0 +1,15 @@
+"""Who looks at a page, and what proves that a form came from one of ours."""
+
+from responder.api.route import Call
+from responder.people.person import Person
+from responder.people.sessions import Session
+
+
+def someone(call: Call) -> Person | None:
+    """Who is signed in; None on a page for everybody."""
+    return call._person
+
+
+def session(call: Call) -> Session | None:
+    """The browser's session; None for a token's bearer and on a page for everybody."""
+    return getattr(call, "session", None)

@@ -1,0 +1,87 @@
+"""One Chromium and one server for all of these tests; each has an incident and a context of its own."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from responder.people.sessions import cookie_name
+from tests.console.ground import Ground
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """Debian's Chromium, once."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def ground(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Ground]:
+    """`serve` without a Temporal: what people decide is recorded in the store all the same."""
+    made = Ground(tmp_path_factory.mktemp("console"), sqlite_template)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+class Window:
+    """A browser of somebody who is signed in, and what it complained of."""
+
+    def __init__(self, context: BrowserContext, page: Page, origin: str) -> None:
+        self.context, self.page, self.origin = context, page, origin
+        self.complaints: list[str] = []
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(f"{error}"))
+
+    def _heard(self, message: Any) -> None:
+        # A page that says what was refused has the status of it, and Chromium notes that.
+        if message.type in ("error", "warning") and "status of 403" not in message.text:
+            self.complaints.append(message.text)
+
+    async def open(self, path: str) -> Page:
+        """Go to a page of the console."""
+        await self.page.goto(self.origin + path)
+        return self.page
+
+
+Opener = Callable[..., Awaitable[Window]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def window(chromium: Browser, ground: Ground) -> AsyncIterator[Opener]:
+    """Opens windows; at the end none of them may have broken the content security policy."""
+    opened: list[Window] = []
+
+    async def open_one(who: str | None = "ana", **options: Any) -> Window:
+        context = await chromium.new_context(**({"viewport": DESKTOP, "locale": "en-GB"} | options))
+        if who is not None:
+            cookie = {
+                "name": cookie_name(ground.origin), "value": await ground.session(who),
+                "url": ground.origin, "httpOnly": True, "sameSite": "Strict",
+            }  # fmt: skip
+            await context.add_cookies([cookie])  # type: ignore[list-item] - a cookie as its type says
+        opened.append(Window(context, await context.new_page(), ground.origin))
+        return opened[-1]
+
+    yield open_one
+    complaints = [said for one in opened for said in one.complaints]
+    for one in opened:
+        await one.context.close()
+    assert complaints == []
