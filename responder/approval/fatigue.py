@@ -14,11 +14,12 @@ from sqlalchemy import distinct, func, insert, or_, select, update
 from responder.approval.settings import ApprovalSettings
 from responder.audit import Entry, append
 from responder.incident import Frozen
+from responder.people.approver_rights import About
 from responder.people.person import Directory, Permission, Person
 from responder.store.database import Transaction
 from responder.store.noticing import askings, mutes, unsaid
 from responder.store.rows import insert_new
-from responder.store.tables import asks, messages
+from responder.store.tables import asks, incidents, messages
 from responder.verbs.telling import tell
 
 _LIMIT, _MUTED = "limit", "muted"
@@ -33,6 +34,8 @@ class Asked(Frozen):
     priority: str
     requester: str
     people: int  # how many must approve
+    tier: str = ""
+    category: str = ""
     subject: str
     body: str
     key: str = ""  # of the message; by default the ask's own
@@ -81,8 +84,9 @@ async def catch_up(
 ) -> int:
     """Tell whoever has room again of all that waits untold, in one message; returns of how many."""
     query = (
-        select(asks.c.id, asks.c.tier, asks.c.incident, asks.c.expires, asks.c.requester)
+        select(asks, incidents.c.category, incidents.c.priority)
         .join(unsaid, unsaid.c.ask == asks.c.id)
+        .join(incidents, incidents.c.id == asks.c.incident)
         .where(
             unsaid.c.said.is_(None),
             unsaid.c.why == _LIMIT,
@@ -101,7 +105,14 @@ async def catch_up(
     )
     before = {(row.ask, row.person) for row in await tx.execute(query)}
     to_tell = {
-        row["id"]: [n for n in free if n != row["requester"] and (row["id"], n) not in before]
+        row["id"]: [
+            one.name
+            for one in people
+            if one.name in free
+            and one.name != row["requester"]
+            and (row["id"], one.name) not in before
+            and _may(one, About.of(row))
+        ]
         for row in waiting
     }
     waiting = [row for row in waiting if to_tell[row["id"]]]
@@ -127,6 +138,10 @@ async def catch_up(
         await _note_told(tx, row["id"], to_tell[row["id"]], key, now)
         await tx.execute(update(unsaid).where(unsaid.c.ask == row["id"]).values(said=now))
     return len(waiting)
+
+
+def _may(person: Person, about: About) -> bool:
+    return person.may(Permission.APPROVALS_DECIDE) and person.may_not_approve(about) is None
 
 
 async def _free(

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from responder.approval.decision import Decision
+from responder.approval.decision import BREAK_GLASS, Decision
+from responder.approval.stamps import seconds_seen
 from responder.audit import Entry, append
 from responder.crypto.signing import Signer
 from responder.errors import Refused
@@ -36,8 +37,10 @@ async def record(tx: Transaction, signer: Signer, decision: Decision) -> Mapping
         "approve": decision.approve,
         "document": decision.document,
         "signature": signer.sign(decision.document),
+        "at": now,
+        "after": await seconds_seen(tx, ask, decision.principal, now),
     }
-    if not await insert_new(tx, decisions, row):
+    if not (await insert_new(tx, decisions, row) or await _raised(tx, decision, row)):
         raise Refused(f"{decision.principal} has already decided ask {name}")
     state = await _state(tx, ask, decision)
     if state != "open":
@@ -66,9 +69,22 @@ async def record(tx: Transaction, signer: Signer, decision: Decision) -> Mapping
     return (await tx.execute(this)).mappings().one()
 
 
+async def _raised(tx: Transaction, decision: Decision, row: dict[str, Any]) -> bool:
+    """Whether who approved and waits for others breaks the glass: that stands in its place."""
+    if decision.method != BREAK_GLASS:
+        return False
+    mine = (decisions.c.ask == decision.ask, decisions.c.principal == decision.principal)
+    raised = await tx.execute(
+        update(decisions).where(*mine, decisions.c.approve).values({**row, "revoked": None})
+    )
+    return raised.rowcount == 1
+
+
 async def _state(tx: Transaction, ask: Mapping[Any, Any], decision: Decision) -> str:
     if not decision.approve:
         return "denied"
+    if decision.method == BREAK_GLASS:
+        return "approved"
     given = select(decisions.c.principal).where(
         decisions.c.ask == ask["id"], decisions.c.revoked.is_(None)
     )

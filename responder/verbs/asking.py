@@ -65,6 +65,8 @@ async def open_ask(
         priority=run.incident.priority,
         requester=requester,
         people=needs.people,
+        tier=plan.tier,
+        category=run.incident.category,
         subject=f"{run.incident.priority} {run.incident.id}: approve? {plan.summary}",
         body=f"Why: {plan.reason}\nTouches: {plan.blast}\nApprove by {expires:%H:%M:%S} UTC\n\n"
         f"    responder approvals show {ask}",

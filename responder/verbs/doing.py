@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from responder.approval.edits import Edited
 from responder.audit import Entry, append
 from responder.errors import Drifted, Refused, Unreachable
 from responder.plan import Plan
@@ -14,7 +15,7 @@ from responder.policy.tiers import Ruling
 from responder.store.database import Transaction
 from responder.store.rows import insert_new
 from responder.store.tables import asks, steps
-from responder.verbs import carrying, planning
+from responder.verbs import carrying, planning, replanning
 from responder.verbs.approved import objection
 from responder.verbs.asking import bump, expire, open_ask, paused
 from responder.verbs.context import Context, heartbeats, verb
@@ -178,15 +179,43 @@ class Doing:
             ask = (await tx.execute(query)).mappings().one()
             if ask["state"] == "open" and now < ask["expires"]:
                 return Done(ask=ask["id"], expires=ask["expires"])
-            if ask["state"] == "open":
-                await expire(tx, ask, now)
-            if ask["state"] in ("open", "expired"):
-                return await self._not_done(tx, ask, key, "nobody decided in time", now)
-            if said := await objection(context, tx, ask, step, now):
+            edit: Edited | str | None = None
+            match ask["state"]:
+                case "edited":
+                    edit = await replanning.edited(context, tx, ask, step)
+                    said = edit if isinstance(edit, str) else None
+                case "open" | "expired":
+                    await expire(tx, ask, now)
+                    said = "nobody decided in time"
+                case _:
+                    said = await objection(context, tx, ask, step, now)
+            if said:
                 return await self._not_done(tx, ask, key, said, now)
-            if said := await paused(tx):
+            if edit is None and (said := await paused(tx)):
                 raise Unreachable(f"{key}: {said}; trying again")
+        if isinstance(edit, Edited):
+            return await self._again(run, key, ask, edit)
         return await self._take_again(run, key, step)
+
+    async def _again(
+        self,
+        run: Run,
+        key: str,
+        ask: Mapping[Any, Any],
+        edit: Edited,
+    ) -> Done | None:
+        """Plan anew what people edited, and ask everybody anew."""
+        context = self._context
+        seen = await planning.see(context, edit.requests)
+        now = context.store.now()
+        async with context.store.transaction() as tx:
+            plan = await replanning.replaced(context, tx, run, ask, edit, seen, now)
+            if plan is not None:
+                await self._rule(tx, run, key, plan, seen, now)
+        found = await self._step(key)
+        if found is None or found["state"] == "refused":
+            raise Refused(found["said"] if found else f"{key}: its plan is gone; nothing was done")
+        return await self._decided(run, key, found)
 
     async def _take_again(self, run: Run, key: str, step: Mapping[Any, Any]) -> Done | None:
         """The world as it is now, held against what was approved; then the holds."""

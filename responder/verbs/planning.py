@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, or_, select
 
+from responder.approval.edits import Edited
 from responder.contract import Action, Found, Request, Resource
 from responder.errors import Refused
 from responder.incident import Indicators
@@ -163,16 +164,30 @@ def draw(
     used: Mapping[str, int],
     now: datetime,
     isolated: Collection[str] = (),
+    edit: Edited | None = None,
 ) -> Plan:
-    """The plan: what would change at every point, and what policy says of it."""
-    cases = [case_of(one.action) for one in seen]
+    """
+    The plan: what would change at every point, and what policy says of it.
+
+    What people left out in an *edit* is in it without a point; what they edited is asked about,
+    whatever policy would allow alone.
+    """
+    dropped, edited = (edit.dropped, edit.said) if edit is not None else ({}, "")
+    kept = [one for index, one in enumerate(seen) if index not in dropped]
+    cases = [case_of(one.action) for one in kept]
     priority = run.incident.priority
-    verdicts = judge(
-        policy, cases, priority=priority, indicators=run.whole, used=used, isolated=isolated
+    verdicts = iter(
+        judge(policy, cases, priority=priority, indicators=run.whole, used=used, isolated=isolated)
     )
     changes = []
-    for one, case, verdict in zip(seen, cases, verdicts, strict=True):
+    for index, one in enumerate(seen):
+        if index in dropped:
+            changes.append(_dropped(one, dropped[index]))
+            continue
+        verdict = next(verdicts)
         ruling, reason = verdict.ruling, verdict.reason
+        if edited and ruling is Ruling.ALLOW:
+            ruling, reason = Ruling.ASK, f"{reason}; {edited}" if reason else edited
         if one.refused and ruling is not Ruling.REFUSE:
             ruling, reason = Ruling.REFUSE, one.refused
         if not one.resources and ruling is not Ruling.REFUSE:
@@ -181,7 +196,7 @@ def draw(
         changes.append(
             Change(
                 request=one.request,
-                summary=case.summary,
+                summary=str(one.action),
                 points=tuple(_point(one, name) for name in one.resources),
                 lasts=one.action.lasts,
                 reversible=one.action.reversible,
@@ -216,10 +231,27 @@ def draw(
         tier=max((c.tier for c in changes if c.ruling is ruling), key=lambda tier: Tier(tier).rank),
         ruling=ruling,
         reason="; ".join(
-            f"{change.summary}: {change.reason}" for change in changes if change.ruling is ruling
+            [
+                *([edited] if edited else []),
+                *(f"{one.summary}: {one.reason}" for one in changes if one.ruling is ruling),
+            ]
         ),
         policy=policy.version,
         at=now,
+    )
+
+
+def _dropped(one: Seen, why: str) -> Change:
+    """What people left out: it has no points, so that a digest with it is another one."""
+    return Change(
+        request=one.request,
+        summary=str(one.action),
+        points=(),
+        lasts=one.action.lasts,
+        reversible=one.action.reversible,
+        tier=one.action.tier,
+        ruling=Ruling.REFUSE,
+        reason=why,
     )
 
 
