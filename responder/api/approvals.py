@@ -1,4 +1,4 @@
-"""Asks and decisions over HTTP, second factors, and the pause."""
+"""Asks and decisions over HTTP, tokens, and the pause."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from pydantic import Field
 from sqlalchemy import delete, insert, select
 
 from responder.api.route import Call, Problem, Routes
-from responder.approval import totp
 from responder.approval.revoking import Revocation, revoke
 from responder.approval.service import Verdict
 from responder.audit import Entry, append
@@ -32,7 +31,9 @@ async def list_asks(call: Call) -> list[Row]:
     if not call.flag("everything"):
         query = query.where(asks.c.state == "open")
     async with call.served.store.reading() as tx:
-        return [plain(row) for row in (await tx.execute(query)).mappings()]
+        rows = (await tx.execute(query)).mappings()
+        # The number to match stands where one plan is read, not in a list.
+        return [plain(row) | {"number": None} for row in rows]
 
 
 @routes.get("/api/asks/{ask}", Permission.INCIDENTS_READ)
@@ -52,7 +53,7 @@ async def show_ask(call: Call) -> Row:
 
 @routes.post("/api/asks/{ask}/decisions", Permission.APPROVALS_DECIDE)
 async def decide(call: Call) -> Row:
-    """Decide an ask, quoting the plan's `digest` (12 hex digits or more); its run picks it up within a second."""
+    """Decide an ask; an approval quotes the plan's `digest`, 12 hex digits or more. Its run hears of it at once."""
     served, verdict = call.served, await call.body(Verdict)
     decided = await served.approvals.decide(
         call.path("ask"), call.person, verdict, method="api token"
@@ -74,19 +75,6 @@ async def _told(call: Call, run: str) -> bool:
     except Exception:  # noqa: BLE001 - Temporal is away: the nudger delivers it until it is picked up
         return False
     return True
-
-
-@routes.post("/api/people/{name}/factor", Permission.PEOPLE_WRITE)
-async def enrol(call: Call) -> Row:
-    """Give somebody a new second factor; what they had before ends. The answer is shown once."""
-    name, served = call.path("name"), call.served
-    if served.people.find(name) is None:
-        raise Problem(404, f"the settings name no person {name}")
-    now = served.store.now()
-    async with served.store.transaction() as tx:
-        address = await totp.enrol(tx, served.deliveries, name)
-        await append(tx, now, Entry(kind="enrolled", actor=call.person.name, subject=name))
-    return {"person": name, "otpauth": address}
 
 
 @routes.post("/api/people/{name}/token", Permission.PEOPLE_WRITE)

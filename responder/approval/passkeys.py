@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Row, and_, delete, or_, select, update
 
-from responder.approval import challenges
+from responder.approval import challenges, tickets
 from responder.approval.announcing import announce
 from responder.audit import Entry
 from responder.errors import Refused
@@ -29,9 +29,14 @@ _HANDLE = 32  # random bytes by which authenticators know the account; WebAuthn 
 
 
 async def begin_registration(
-    store: Store, origin: str, principal: str, now: datetime
+    store: Store, origin: str, principal: str, now: datetime, *, ticket: str = ""
 ) -> dict[str, Any]:
-    """The options for `navigator.credentials.create()`; whether *principal* may is asked before."""
+    """
+    The options for `navigator.credentials.create()`; whether *principal* may is asked before.
+
+    The *ticket* that allows it, by its digest, is used up when the passkey is kept: until then
+    somebody whose authenticator stumbled begins again with the same one.
+    """
     from responder.approval import ceremonies  # noqa: PLC0415 - slow
 
     must_be_usable(origin)
@@ -40,8 +45,9 @@ async def begin_registration(
     if len(have) >= _MOST:
         raise Refused(f"{principal} has {len(have)} passkeys, the most there may be; remove one")
     handle = have[0].handle if have else secrets.token_bytes(_HANDLE)
+    data = {"handle": handle.hex(), "ticket": ticket}
     challenge = await challenges.make(
-        store, principal, _REGISTER, now, lasts=TO_REGISTER, data={"handle": handle.hex()}
+        store, principal, _REGISTER, now, lasts=TO_REGISTER, data=data
     )
     ids = [one.id for one in have]
     return ceremonies.creation_options(
@@ -64,6 +70,8 @@ async def register(
         "sign_count": made.sign_count, "used": None, "stopped": None,
     }  # fmt: skip
     async with store.transaction() as tx:
+        if data["ticket"]:
+            await tickets.redeem(tx, principal, data["ticket"], now)
         if not await insert_new(tx, passkeys, row):
             raise Refused(
                 f"{principal}: expected a new passkey under a new name; this passkey is registered "

@@ -20,7 +20,7 @@ from responder.policy.judge import Policy
 from responder.policy.tiers import Needs
 from responder.store import Store
 from responder.store.factors import factors
-from responder.store.tables import asks, decisions, incidents, runs, steps
+from responder.store.tables import asks, audit, decisions, incidents, messages, runs, steps
 from responder.verbs.asking import expire
 from tests.databases import ManualClock
 
@@ -172,6 +172,18 @@ class Asked:
             given["ask"], given["signed"], digest=given["digest"], now=given["now"],
             begun=given["begun"],
         )  # fmt: skip
+
+    async def told(self, start: str) -> set[str]:
+        """Who was told, loudly, of what begins so."""
+        async with self.store.reading() as tx:
+            query = select(messages).where(messages.c.key.like(f"{start}%"), messages.c.loud)
+            return {row.audience for row in (await tx.execute(query)).all()}
+
+    async def audited(self, kind: str) -> list[Any]:
+        """The audit's entries of a kind."""
+        async with self.store.reading() as tx:
+            query = select(audit).where(audit.c.kind == kind).order_by(audit.c.seq)
+            return list((await tx.execute(query)).all())
 
     async def factor(self, name: str) -> Any:
         """Somebody's second factor's row."""
