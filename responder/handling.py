@@ -27,16 +27,28 @@ class Resolution(StrEnum):
 
 
 async def acknowledge(store: Store, incident_id: str, person: Person) -> None:
-    """Make *person* the owner, which stops the acknowledge clock and the climbing of the chain."""
+    """
+    Make *person* the owner, which stops the acknowledge clock and the climbing of the chain.
+
+    Acknowledging again changes nothing. Raises `Refused` if it is somebody else's: that is to be
+    taken over, so that two do not both believe that it is theirs.
+    """
     now = store.now()
     async with store.transaction() as tx:
-        found = await tx.execute(
-            update(incidents)
-            .where(incidents.c.id == incident_id, incidents.c.closed.is_(None))
-            .values(owner=person.name, acknowledged=now)
-        )
-        if found.rowcount != 1:
+        query = select(incidents).where(incidents.c.id == incident_id, incidents.c.closed.is_(None))
+        found = (await tx.execute(query.with_for_update())).mappings().one_or_none()
+        if found is None:
             raise Refused(f"{incident_id}: there is no such open incident")
+        if found["acknowledged"] is not None and found["owner"] == person.name:
+            return
+        if found["acknowledged"] is not None:
+            raise Refused(
+                f"{incident_id} is {found['owner']}'s since {found['acknowledged']:%H:%M:%S} UTC; "
+                f"to take it over: responder incidents take {incident_id}"
+            )
+        this = update(incidents).where(incidents.c.id == incident_id)
+        values = {"owner": person.name, "acknowledged": now, "unanswered": None}
+        await tx.execute(this.values(values))
         await meet(tx, incident_id, Clock.ACKNOWLEDGE, now)
         await bump(tx, incident_id)
         entry = Entry(

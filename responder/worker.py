@@ -22,6 +22,7 @@ from responder.intake.scheduled import Occasions
 from responder.keys import Keys
 from responder.rotation import Schedule
 from responder.settings import Settings
+from responder.standing.auditor import Watch
 from responder.store import Store
 from responder.store.schema import check_schema
 from responder.surroundings import surroundings
@@ -130,6 +131,7 @@ async def run_worker(settings: Settings) -> None:
     context = make_context(settings, store, lazy)
     # The sweep needs no Temporal: what is held is watched, and undone in time, without it.
     sweep = asyncio.create_task(Sweep(context).run())
+    watch = asyncio.create_task(Watch(store).run())
     try:
         if await _until(stop, "temporal", lambda: until_there(lazy, 5)):
             client = await connect(settings.temporal, ring)
@@ -138,9 +140,10 @@ async def run_worker(settings: Settings) -> None:
                 log.info("worker_ready", worker=context.worker, queue=settings.temporal.task_queue)
                 await stop.wait()
     finally:
-        sweep.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweep
+        for task in (sweep, watch):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await context.provision.close()
         await store.close()
     log.info("worker_stopped", worker=context.worker)

@@ -1,19 +1,24 @@
 """What others watch: intake counts, the audit, health, metrics."""
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import func, select, text
 from starlette.responses import JSONResponse, Response
 
 from responder.api.route import PUBLIC, Call, Routes
+from responder.approval.stamps import stamps
 from responder.audit import tail, verify
 from responder.intake.deliveries import count
 from responder.people.person import Permission
+from responder.standing.auditor import age
 from responder.standing.whole import Row
 from responder.store.tables import asks, holds, incidents, resources
 from responder.temporal import until_there
 
 routes = Routes()
+_PATIENCE = 1.0  # seconds that a health check waits for the store
 Labelled = dict[tuple[tuple[str, str], ...], float]
 
 
@@ -39,9 +44,17 @@ async def verify_audit(call: Call) -> Row:
 
 
 @routes.get("/healthz", PUBLIC)
-async def healthz(_: Call) -> Row:
-    """The process answers."""
-    return {"status": "ok"}
+async def healthz(call: Call) -> Row:
+    """The process answers; with how long ago the auditor looked, null if the store cannot say."""
+    return {"status": "ok", "auditor_age_seconds": await _auditor_age(call)}
+
+
+async def _auditor_age(call: Call) -> float | None:
+    with suppress(Exception):  # whatever it is, the process answers
+        async with asyncio.timeout(_PATIENCE):
+            found = await age(call.served.store)
+            return None if found is None else found.total_seconds()
+    return None
 
 
 @routes.get("/readyz", PUBLIC)
@@ -92,7 +105,10 @@ async def metrics(call: Call) -> Response:
             select(func.count()).select_from(asks).where(asks.c.state == "open")
         )
         waiting = float(rows.scalar_one())
+        week = await stamps(tx, served.settings.approvals, served.store.now())
+        unread = float(sum(one["stamps"] for one in week))
     counted = await count(served.store)
+    looked = await _auditor_age(call)
     gauge = served.metrics.gauge
     if open_now:
         gauge("responder_incidents_open", "Open incidents by priority.", open_now)
@@ -103,7 +119,14 @@ async def metrics(call: Call) -> Response:
         "Held resources that are not verified.",
         {(): unverified},
     )
+    if looked is not None:
+        gauge("responder_auditor_age_seconds", "Since the auditor last compared.", {(): looked})
     gauge("responder_approvals_waiting", "Asks that wait for a person.", {(): waiting})
+    gauge(
+        "responder_approvals_rubber_stamps",
+        "Decisions of the last week that came sooner than anybody can read.",
+        {(): unread},
+    )
     gauge(
         "responder_alerts",
         "Alerts by what became of them.",

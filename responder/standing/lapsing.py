@@ -18,7 +18,7 @@ from responder.verbs.telling import tell
 
 # What counts as something done, by its entries in the audit; so do all that end or extend a lease.
 PROGRESS = (
-    "acknowledged", "taken", "note", "announced", "decided", "reprioritised", "paused",
+    "taken", "note", "announced", "decided", "reprioritised", "paused",
     "duty", "reported", "run ended", "page acknowledged", "revoked", "edited",
 )  # fmt: skip
 _OF_LEASES = ("hold %", "lease %")
