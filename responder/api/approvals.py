@@ -6,6 +6,7 @@ from pydantic import Field
 from sqlalchemy import delete, insert, select
 
 from responder.api.route import Call, Problem, Routes
+from responder.approval import stamps
 from responder.approval.revoking import Revocation, revoke
 from responder.approval.service import Verdict
 from responder.audit import Entry, append
@@ -45,10 +46,19 @@ async def show_ask(call: Call) -> Row:
         if row is None:
             raise Problem(404, f"there is no ask {ask}")
         query = select(
-            decisions.c.principal, decisions.c.approve, decisions.c.document, decisions.c.revoked
+            decisions.c.principal,
+            decisions.c.approve,
+            decisions.c.document,
+            decisions.c.revoked,
+            decisions.c.after,
         )
         given = (await tx.execute(query.where(decisions.c.ask == ask))).mappings().all()
-    return plain(row) | {"decisions": [plain(one) for one in given]}
+        told = await stamps.told(tx, ask)
+    await stamps.look(call.served.store, ask, call.person)
+    return plain(row) | {
+        "decisions": [plain(one) for one in given],
+        "told": [plain(one) for one in told],
+    }
 
 
 @routes.post("/api/asks/{ask}/decisions", Permission.APPROVALS_DECIDE)

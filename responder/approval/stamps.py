@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import case, func, select, update
 
 from responder.approval.settings import ApprovalSettings
+from responder.people.person import Permission, Person
+from responder.store import Store
 from responder.store.database import Transaction
 from responder.store.noticing import askings
 from responder.store.rows import insert_new
@@ -32,6 +34,30 @@ async def was_opened(tx: Transaction, ask: str, person: str) -> bool:
     """Whether *person* has looked at *ask* before."""
     query = select(askings.c.opened).where(askings.c.ask == ask, askings.c.person == person)
     return (await tx.execute(query)).scalar_one_or_none() is not None
+
+
+async def look(store: Store, ask: str, person: Person) -> None:
+    """Note that *person*, who may decide, has *ask* before them; only the first time is written down."""
+    if not person.may(Permission.APPROVALS_DECIDE):
+        return
+    async with store.reading() as tx:
+        if await was_opened(tx, ask, person.name):
+            return
+    async with store.transaction() as tx:
+        await opened(tx, ask, person.name, store.now())
+
+
+async def told(tx: Transaction, ask: str) -> list[dict[str, Any]]:
+    """Who was told of *ask*, when that was delivered, and when each of them first opened it."""
+    query = (
+        select(
+            askings.c.person, askings.c.told, messages.c.sent.label("delivered"), askings.c.opened
+        )
+        .outerjoin(messages, messages.c.key == askings.c.message)
+        .where(askings.c.ask == ask)
+        .order_by(askings.c.person)
+    )
+    return [dict(row) for row in (await tx.execute(query)).mappings()]
 
 
 async def seconds_seen(

@@ -2,9 +2,11 @@
 
 import typer
 
+from responder.cli import asking
 from responder.cli.say import put, table, talk
 
 app = typer.Typer(help="Asks that wait for a person, and deciding them.", no_args_is_help=True)
+asking.register(app)
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
@@ -48,11 +50,19 @@ def show(ask_id: str, as_json: bool = JSON) -> None:
         return
     plan, needs = found["plan"], found["needs"]
     rows = [
-        (c["summary"], p["point"], p["before"] if p["known"] else "unknown", p["after"], c["lasts"])
-        for c in plan["changes"]
+        (
+            number,
+            c["summary"],
+            p["point"],
+            p["before"] if p["known"] else "unknown",
+            p["after"],
+            c["lasts"],
+        )
+        for number, c in enumerate(plan["changes"], 1)
         for p in c["points"]
     ]
-    table(("change", "at", "before", "after", "lasts"), rows, empty="nothing would change")
+    table(("#", "change", "at", "before", "after", "lasts"), rows, empty="nothing would change")
+    asking.say_decisions(found)
     blast = plan["blast"]
     talk(
         f"\n{found['tier']} · {plan['reason']}\n"
