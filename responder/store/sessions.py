@@ -43,9 +43,10 @@ login_tries = Table(
     "login_tries",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("key", String(300), nullable=False),
+    Column("person", String(64), nullable=False),  # the digest of what was typed
+    Column("address", String(200), nullable=False),
     Column("at", Moment, nullable=False),
-    Index("ix_login_tries_key", "key"),
+    Index("ix_login_tries_at", "at"),
 )
 
 # Logins that were sent to an OIDC provider and are not back yet, by the digest of the browser's secret.

@@ -41,12 +41,13 @@ def upgrade() -> None:
     op.create_table(
         "login_tries",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("key", sa.String(length=300), nullable=False),
+        sa.Column("person", sa.String(length=64), nullable=False),
+        sa.Column("address", sa.String(length=200), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_login_tries")),
     )
     with op.batch_alter_table("login_tries", schema=None) as batch_op:
-        batch_op.create_index("ix_login_tries_key", ["key"], unique=False)
+        batch_op.create_index("ix_login_tries_at", ["at"], unique=False)
     op.create_table(
         "oidc_logins",
         sa.Column("digest", sa.String(length=64), nullable=False),
