@@ -15,8 +15,11 @@ from starlette.responses import JSONResponse, Response
 
 from responder.api import (
     approvals,
+    asking,
     codec,
+    factors,
     feeds,
+    handling,
     incidents,
     leases,
     messages,
@@ -28,8 +31,10 @@ from responder.api import (
 from responder.api import keys as managed_keys
 from responder.api.parts import Parts
 from responder.api.route import Endpoint, Problem
+from responder.approval.attention import Attention
 from responder.approval.service import Approvals
 from responder.catalogue import load_kinds, load_secrets
+from responder.console import every_page as console
 from responder.crypto.jwks import PublishedKeys
 from responder.crypto.keyring import KeyRing, write_private
 from responder.crypto.signing import Signer
@@ -45,6 +50,10 @@ from responder.people.token_keys import TokenKeys
 from responder.reconcile import Reconciler
 from responder.schedules import bring_up_to_date as bring_schedules_up_to_date
 from responder.settings import Settings
+from responder.slack import http as slack_requests
+from responder.slack.running import background as slack_background
+from responder.slack.running import open_slack
+from responder.standing.auditor import Auditor
 from responder.store import Store
 from responder.store.schema import bring_up_to_date
 from responder.surroundings import surroundings
@@ -96,6 +105,7 @@ async def make_parts(settings: Settings) -> Parts:
         ),
         token_keys=token_keys,
         codec_path=os.environ.get("RESPONDER_CODEC_PATH") or secrets.token_urlsafe(24),
+        slack=open_slack(settings.slack),
     )
 
 
@@ -111,8 +121,11 @@ ENDPOINTS: tuple[Endpoint, ...] = tuple(
     for module in (
         webhooks,
         incidents,
+        handling,
         leases,
         approvals,
+        asking,
+        factors,
         plans,
         messages,
         oncall,
@@ -120,6 +133,8 @@ ENDPOINTS: tuple[Endpoint, ...] = tuple(
         watching,
         feeds,
         codec,
+        slack_requests,
+        console,
     )
     for endpoint in module.routes.declared
 )
@@ -137,6 +152,8 @@ def make_app(parts: Parts) -> Starlette:
         for task in work:
             with suppress(asyncio.CancelledError):
                 await task
+        if parts.slack is not None:
+            await parts.slack.close()
         await parts.store.close()
 
     app = Starlette(
@@ -180,6 +197,9 @@ def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
         "outbox": Outbox(parts.store, parts.routing).run(),
         "nudger": Nudger(parts.store, parts.link, parts.kinds, parts.policy).run(),
         "reconciler": _reconcile(parts),
+        "attention": Attention(parts.store, parts.people, parts.settings.approvals).run(),
+        "auditor": Auditor(parts.store).run(),
+        **slack_background(parts),
     }
 
 
@@ -210,8 +230,9 @@ async def run_serve(settings: Settings) -> None:
     async with parts.store.reading() as tx:
         overrides = await in_force(tx, parts.store.now())
     refuse_gaps(parts.reach, parts.routing, parts.store.now(), overrides)
+    app = make_app(parts)
     config = uvicorn.Config(
-        make_app(parts),
+        app,
         host=settings.api.host,
         port=settings.api.port,
         log_config=None,
@@ -224,4 +245,6 @@ async def run_serve(settings: Settings) -> None:
         lifespan="on",
     )
     log.info("serving", url=settings.api.url)
-    await uvicorn.Server(config).serve()
+    server = uvicorn.Server(config)
+    app.state.stopping = lambda: server.should_exit  # streams of events end then
+    await server.serve()
