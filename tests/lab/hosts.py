@@ -31,7 +31,9 @@ install -m 600 /run/given/host_key etc/ssh/lab_host_key
 install -m 644 /run/given/sshd_config etc/ssh/sshd_config
 echo "$1" > etc/hostname
 echo "127.0.0.1 $1" >> etc/hosts
-exec chroot . /usr/sbin/sshd -D -e
+# As a service manager does: an sshd that was told to begin anew while a visitor came in finds its
+# port taken, and ends.
+exec chroot . sh -c 'while :; do /usr/sbin/sshd -D -e; sleep 0.1; done'
 """
 
 _SSHD = """

@@ -81,6 +81,13 @@ class Mesh:
             if time.monotonic() > give_up:
                 return False
 
+    async def said(self) -> str:
+        """What every daemon said last, and how the servers see each other: for a test that fails."""
+        look = f"tail -5 {LOG}; ip neigh; pgrep -x nebula || echo no daemon"
+        words = [(name, await shell.run("sh", "-c", look)) for name, shell in self._shells.items()]
+        ports = self._lab.run("switch", "bridge", "-d", "link")
+        return "\n".join([*(f"== {name}\n{found.out}" for name, found in words), ports])
+
     def hold(self, source: str, target: str) -> Held:
         """A connection through the mesh that keeps talking."""
         made = inside(source, socket.socket)

@@ -62,7 +62,7 @@ async def running(mesh: Mesh) -> Mesh:
     """The mesh, fresh, with a tunnel between its nodes."""
     mesh.open_ports()
     await asyncio.gather(*(mesh.start(name) for name in SERVERS))
-    assert mesh.talks("db", "web", within=40)
+    assert mesh.talks("db", "web", within=40), await mesh.said()
     return mesh
 
 
@@ -170,7 +170,7 @@ async def test_a_host_is_cut_off_by_all_of_them_and_left_as_it_was(
     assert after == before
     assert all(flow.dies(within=40) for flow in flows)
     assert reached(lab, ASKED) == set(ASKED)
-    assert running.talks("db", "web", within=40)
+    assert running.talks("db", "web", within=40), await running.said()
     through.close()
 
 

@@ -52,7 +52,7 @@ async def mesh(lab: Lab, signed: Mesh) -> Mesh:
     """The mesh with fresh daemons, and a tunnel between the two nodes."""
     signed.open_ports()
     await asyncio.gather(*(signed.start(name) for name in SERVERS))
-    assert signed.talks("db", "web", within=40)
+    assert signed.talks("db", "web", within=40), await signed.said()
     return signed
 
 
@@ -102,7 +102,7 @@ async def test_a_live_tunnel_is_torn_down_and_comes_back_after_the_undo(
     await asyncio.gather(*map(let_in, blocks))
     assert [await mesh.get(name) for name in (LIGHTHOUSE, "db")] == before
     assert [await state(one) for one in blocks] == [Filter.OPEN] * 2
-    assert mesh.talks("db", "web", within=40)
+    assert mesh.talks("db", "web", within=40), await mesh.said()
     await asyncio.gather(*map(shut_out, blocks))
     assert [await state(one) for one in blocks] == [Filter.ISOLATED] * 2, "not only the first time"
     held.close()

@@ -141,7 +141,7 @@ async def mesh(signed: Mesh, shells: dict[str, SSHShell]) -> Mesh:
     await signed.set_up()
     signed.open_ports()
     await asyncio.gather(*(signed.start(name) for name in SERVERS))
-    assert signed.talks("db", "web", within=40)
+    assert signed.talks("db", "web", within=40), await signed.said()
     return signed
 
 
@@ -188,7 +188,7 @@ async def details(shell: Shell) -> dict[str, object]:
 async def shown_to_peer(mesh: Mesh, fingerprint: str) -> None:
     """Return once `db`, started anew, finished a handshake with that certificate."""
     await mesh.start("db")
-    assert mesh.talks("db", "web", within=40)
+    assert mesh.talks("db", "web", within=40), await mesh.said()
     await handshake(mesh, fingerprint)
 
 
@@ -267,7 +267,7 @@ async def test_once_the_old_certificate_is_listed_the_tunnel_is_made_anew_with_t
     await asyncio.sleep(1)
     probes.end()
     assert not probes.missed or probes.missed[-1] - probes.missed[0] < 5, "seconds"
-    assert mesh.talks("db", "web", within=40)
+    assert mesh.talks("db", "web", within=40), await mesh.said()
 
 
 async def test_the_next_incident_rotates_again_and_a_restarted_daemon_takes_what_is_there(
@@ -286,7 +286,7 @@ async def test_the_next_incident_rotates_again_and_a_restarted_daemon_takes_what
     assert (await make().read()).state is False
     await asyncio.sleep(3)  # when a daemon began is known to the second
     await mesh.start("web")
-    assert mesh.talks("db", "web", within=40)
+    assert mesh.talks("db", "web", within=40), await mesh.said()
     assert (await second.read()).state is True
 
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from activities.monitoring import Monitoring
 from activities.providers.sshd_log_level import SshdLogLevel
 from activities.ssh import SSHShell
-from responder.errors import Drifted
+from responder.errors import Drifted, Unreachable
 from tests.lab.network import Lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,17 +26,29 @@ async def host(lab: Lab) -> AsyncIterator[SSHShell]:
     """`edge2`, whose sshd logs as Debian's does: at INFO, with drop-in files."""
     shell = SSHShell(lab.access("edge2"))
     kept = (await shell.run("cat", MAIN)).out
-    await configure(shell, INCLUDE + kept.replace("LogLevel VERBOSE", "LogLevel INFO"))
+    await configure(lab, shell, INCLUDE + kept.replace("LogLevel VERBOSE", "LogLevel INFO"))
     yield shell
     await shell.run("rm", "-f", OURS)
-    await configure(shell, kept)
+    await configure(lab, shell, kept)
     await shell.close()
 
 
-async def configure(shell: SSHShell, text: str) -> None:
+async def configure(lab: Lab, shell: SSHShell, text: str) -> None:
+    begun = beginnings(lab)
     assert (await shell.run("tee", MAIN, stdin=text)).status == 0
     assert (await shell.run("sh", "-c", _HUP)).status == 0
-    await asyncio.sleep(_RESTART)
+    await begins_anew(lab, begun)
+
+
+def beginnings(lab: Lab) -> int:
+    return lab._hosts["edge2"].log.count("Server listening on 0.0.0.0")
+
+
+async def begins_anew(lab: Lab, begun: int) -> None:
+    """Wait until sshd listens again after it was told to begin anew."""
+    async with asyncio.timeout(20):
+        while beginnings(lab) == begun:
+            await asyncio.sleep(0.05)
 
 
 async def put(point: SshdLogLevel, state: Monitoring) -> None:
@@ -48,7 +60,13 @@ async def said_of_a_sign_in(lab: Lab) -> str:
     await asyncio.sleep(_RESTART)
     before = len(lab._hosts["edge2"].log)
     visitor = SSHShell(lab.access("edge2"))
-    assert (await visitor.run("true")).status == 0
+    async with asyncio.timeout(20):  # on a busy machine it takes a while to begin anew
+        while True:
+            try:
+                assert (await visitor.run("true")).status == 0
+                break
+            except Unreachable:
+                await asyncio.sleep(0.1)
     await visitor.close()
     return lab._hosts["edge2"].log[before:]
 
@@ -80,7 +98,7 @@ async def test_where_the_folder_is_not_included_nothing_is_changed(
     lab: Lab, host: SSHShell
 ) -> None:
     main = (await host.run("cat", MAIN)).out
-    await configure(host, main.removeprefix(INCLUDE))
+    await configure(lab, host, main.removeprefix(INCLUDE))
     before = await folder(host)
     with pytest.raises(
         RuntimeError, match=r"sshd-log/edge2: expected sshd to go by .* nothing was"
@@ -103,9 +121,9 @@ async def test_a_file_of_that_name_that_is_not_ours_is_left_alone(
     assert await folder(host) == before
 
 
-async def test_a_level_that_was_high_before_is_found_so(host: SSHShell) -> None:
+async def test_a_level_that_was_high_before_is_found_so(lab: Lab, host: SSHShell) -> None:
     main = (await host.run("cat", MAIN)).out
-    await configure(host, main.replace("LogLevel INFO", "LogLevel DEBUG1"))
+    await configure(lab, host, main.replace("LogLevel INFO", "LogLevel DEBUG1"))
     found = await SshdLogLevel(host, "edge2").read()
     assert (found.state, found.record) == (RAISED, {"level": "DEBUG"})  # sshd's name for it
 
