@@ -4,6 +4,7 @@ from datetime import datetime
 
 from responder.incident import Indicators
 from responder.standing.facts import Facts
+from responder.standing.timing import paused_until
 from responder.store.rows import Row
 
 
@@ -16,6 +17,7 @@ def board(facts: Facts, status: str) -> str:
     lines = [
         f"# {incident['priority']} · {incident['id']} · {_plain(incident['title'])}",
         "",
+        *_nobody(incident),
         f"**{status}** · owner {incident['owner'] or '*nobody yet*'} · about {_plain(about)}",
         "",
         "**Clocks**",
@@ -24,6 +26,8 @@ def board(facts: Facts, status: str) -> str:
             f"- {row['clock']} by {row['due']:%Y-%m-%d %H:%M:%S} UTC · {_clock(row, facts.at)}"
             for row in facts.clocks
         ),
+        *_execute_by(facts),
+        *_reports(facts),
     ]
     # Lists, not tables: the UI draws a table's columns without a gap between them.
     if facts.steps:
@@ -48,12 +52,44 @@ def board(facts: Facts, status: str) -> str:
     return "\n".join(lines)
 
 
+def _nobody(incident: Row) -> list[str]:
+    if incident.get("unanswered") is None:
+        return []
+    return [f"**Nobody answers since {incident['unanswered']:%Y-%m-%d %H:%M:%S} UTC**", ""]
+
+
+def _execute_by(facts: Facts) -> list[str]:
+    """Until when an approved change may begin: the second clock of an ask, after approve-by."""
+    asked = {step["key"] for step in facts.steps if step["state"] == "asked"}
+    return [
+        f"- execute by {ask['execute_by']:%Y-%m-%d %H:%M:%S} UTC · ask {ask['id']} is approved"
+        for ask in facts.asks
+        if ask["state"] == "approved" and ask["execute_by"] is not None and ask["step"] in asked
+    ]
+
+
+def _reports(facts: Facts) -> list[str]:
+    """What is to be reported to whom, and by when."""
+    lines = []
+    for row in facts.duties:
+        said = row["state"]
+        if row["done"] is not None:
+            said = f"reported {row['done']:%Y-%m-%d %H:%M} UTC, {_plain(row['reference'])}"
+        elif row["breached"] is not None:
+            said = "**breached**"
+        name = f"{row['regime']} {row['stage']}"
+        lines.append(f"- {name} by {row['due']:%Y-%m-%d %H:%M} UTC · {said}")
+    return lines
+
+
 def _clock(row: Row, now: datetime) -> str:
     if row["met"] is not None:
         late = row["met"] > row["due"]
         return f"met {row['met']:%H:%M:%S}" + (" **late**" if late else "")
     if row["breached"] is not None:
         return "**breached**"
+    if until := paused_until(row, now):
+        return f"**paused until {until:%H:%M:%S} UTC**"
     minutes = (row["due"] - now).total_seconds() / 60
     return f"{minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
 

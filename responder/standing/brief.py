@@ -22,13 +22,14 @@ def brief(facts: Facts) -> str:
     """The page: at most some thirty lines of at most 150 characters."""
     incident, now = facts.incident, facts.at
     seen = Indicators.model_validate(incident["indicators"])
-    about = [*(str(n) for n in seen.networks), *seen.hosts, *seen.accounts]
+    networks = [str(n).removesuffix("/32").removesuffix("/128") for n in seen.networks]
+    about = [*networks, *seen.hosts, *seen.accounts]
     owner = incident["owner"] or "nobody"
     parts = [
-        [f"WHAT   {incident['title']}"],
-        [f"       {incident['category'].replace('_', ' ')} about {incident['subject']}"],
+        [f"WHAT    {incident['title']}"],
+        [f"        {incident['category'].replace('_', ' ')} about {incident['subject']}"],
         _listed("TOUCHES", [", ".join(about[:_MOST]) + _more(about)] if about else []),
-        [f"SINCE  {_since(incident['opened'], now)}; owner: {owner}"],
+        [f"SINCE   {_since(incident['opened'], now)}; owner: {owner}"],
         _listed("CLOCKS", [_clock(row, now) for row in facts.clocks], most=len(facts.clocks)),
         _listed("REPORT", [_duty(row, now) for row in facts.duties if row["state"] in _COUNTS]),
         _listed("DONE", _contained(facts)),
@@ -61,8 +62,9 @@ def _clock(row: Row, now: datetime) -> str:
     if row["met"] is not None:
         late = " LATE" if row["met"] > row["due"] else ""
         return f"{name} met {row['met']:%H:%M:%S}{late}"
-    if row["breached"] is not None:
-        return f"{name} BREACHED {span(now - row['due'])} ago"
+    if row["breached"] is not None or row["due"] <= now:
+        ago = now - row["due"]
+        return f"{name} BREACHED " + (f"{span(ago)} ago" if ago else "now")
     if until := paused_until(row, now):
         return f"{name} paused until {until:%H:%M:%S} UTC; due {row['due']:%Y-%m-%d %H:%M:%S} UTC"
     return f"{name} {span(row['due'] - now)} left, until {row['due']:%Y-%m-%d %H:%M:%S} UTC"
@@ -119,7 +121,7 @@ def _wanted(facts: Facts) -> list[str]:
 
 def _listed(head: str, said: Sequence[str], *, most: int = _MOST) -> list[str]:
     lines = [*said[:most], *([f"and {len(said) - most} more"] if len(said) > most else [])]
-    return [f"{head if not n else '':<6} {line}" for n, line in enumerate(lines)]
+    return [f"{head if not n else '':<7} {line}" for n, line in enumerate(lines)]
 
 
 def _more(all_of: Sequence[str]) -> str:
