@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from responder.notify.message import Message, Undelivered
 from responder.slack.settings import SlackSettings
@@ -19,6 +19,7 @@ from responder.store import Store
 from responder.store.chat import cards
 from responder.store.database import Transaction
 from responder.store.rows import Row
+from responder.store.tables import incidents
 
 _SECONDS = (
     10.0  # how long a card is waited for; it takes about one, and more when many wait their turn
@@ -38,9 +39,10 @@ class SlackSender:
     async def send(self, message: Message, addresses: Sequence[str]) -> str:
         """Wait until it can be seen in Slack; the receipt is the channel and `ts` of what shows it."""
         await self._must_be_up()
-        name = f"{NOTE}/{message.id}"
+        name = None
         async with self._store.transaction() as tx:
-            if message.incident is None:
+            if message.incident is None or await _cardless(tx, message.incident):
+                name = f"{NOTE}/{message.id}"
                 text = plainly(f"{message.subject}\n{message.body}".strip(), _LONGEST)
                 now = self._store.now()
                 await queue(tx, NOTE, str(message.id), self._settings.channel, text, now, None)
@@ -69,11 +71,19 @@ class SlackSender:
             )
 
 
-async def _shown(tx: Transaction, message: Message, name: str) -> Row | None:
-    if message.incident is None:
+async def _cardless(tx: Transaction, incident: str) -> bool:
+    """Whether an incident has no card and gets none: it is over."""
+    row = await of_incident(tx, incident)
+    if row is not None and row["ts"] is not None:
+        return False
+    closed = select(incidents.c.closed).where(incidents.c.id == incident)
+    return (await tx.execute(closed)).scalar_one_or_none() is not None
+
+
+async def _shown(tx: Transaction, message: Message, name: str | None) -> Row | None:
+    if name is not None:
         query = cards.select().where(cards.c.id == name, cards.c.ts.is_not(None))
         return (await tx.execute(query)).mappings().one_or_none()
+    assert message.incident is not None
     row = await of_incident(tx, message.incident)
-    if row is None or row["ts"] is None or row["shown"] is None:
-        return None
-    return row if row["shown"] >= message.made else None
+    return row if row is not None and row["ts"] is not None and row["seen"] >= message.id else None

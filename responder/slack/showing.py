@@ -81,7 +81,8 @@ class Showing:
             more["buttons"] = await self._buttons(due.incident, found, now)
         drawn = self._drawings[due.part](found, now, self._origin, **more)
         loud = [m for m in found["messages"] if m["loud"]]
-        values = {"revision": found["revision"], "digest": _digest(drawn)}
+        seen = max((m["id"] for m in found["messages"]), default=0)
+        values = {"revision": found["revision"], "digest": _digest(drawn), "seen": seen}
         if drawn is None or values["digest"] == due.digest:
             await self._unchanged(due, now, values)
         else:

@@ -27,6 +27,8 @@ cards = Table(
     Column("revision", Integer, nullable=False, default=-1),
     Column("shown", Moment, nullable=True),
     Column("wanted", Moment, nullable=True),
+    # The newest message about the incident that what is shown was drawn with.
+    Column("seen", Integer, nullable=False, default=0),
     # The newest loud message that a post in the channel told of, and how many posts there were.
     Column("told", Integer, nullable=False, default=0),
     Column("posts", Integer, nullable=False, default=0),

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("shown", Moment(), nullable=True),
         sa.Column("wanted", Moment(), nullable=True),
+        sa.Column("seen", sa.Integer(), nullable=False),
         sa.Column("told", sa.Integer(), nullable=False),
         sa.Column("posts", sa.Integer(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
