@@ -84,8 +84,8 @@ async def register(
             to=principal,
             key=f"passkey/{made.id[:300]}",
             subject=f"{principal}: a passkey was added: {name}",
-            body="If that was not you, tell an admin now: "
-            f"responder people passkeys {principal} shows it, and remove ends it.",
+            body="If that was not you, tell an admin now, who ends it:\n\n"
+            f'    responder people passkeys remove {principal} "{name}"',
         )
     return made.id
 

@@ -1,9 +1,12 @@
 """`responder approvals`."""
 
+import sys
+from typing import Any
+
 import typer
 
 from responder.cli import asking
-from responder.cli.say import put, table, talk
+from responder.cli.say import USAGE, Stop, put, table, talk
 
 app = typer.Typer(help="Asks that wait for a person, and deciding them.", no_args_is_help=True)
 asking.register(app)
@@ -48,6 +51,12 @@ def show(ask_id: str, as_json: bool = JSON) -> None:
     if as_json:
         put(found)
         return
+    _say_plan(found)
+    number = " --number …" if found["needs"].get("number_match") else ""
+    talk(f"next: responder approvals approve {ask_id} --plan {found['digest'][:12]}{number}")
+
+
+def _say_plan(found: dict[str, Any]) -> None:
     plan, needs = found["plan"], found["needs"]
     rows = [
         (
@@ -70,30 +79,56 @@ def show(ask_id: str, as_json: bool = JSON) -> None:
         f"protected: {', '.join(blast['protected']) or 'none'}\n"
         f"needs {needs['people']} to approve, {needs['stepped_up']} with a code · {found['state']} · "
         f"approve by {found['expires'][:19]} UTC\n"
-        f"plan {found['digest'][:12]}\n\n"
-        f"next: responder approvals approve {ask_id} --plan {found['digest'][:12]}"
+        f"plan {found['digest'][:12]}\n"
+        + (f"its number is {found['number']}\n" if needs.get("number_match") else "")
     )
 
 
 @app.command()
 def approve(
     ask_id: str,
-    code: str = typer.Option("", help="A code of your second factor; asked for if needed."),
-    plan: str = typer.Option("", help="The digest you looked at: its first 12 hex digits or more."),
+    code: str = typer.Option("", help="A code of your authenticator app; asked for if needed."),
+    backup_code: str = typer.Option(
+        "", "--backup-code", help="One of your backup codes, in the code's place."
+    ),
+    number: int | None = typer.Option(
+        None, help="The number that stands with the plan, at T3; asked for if needed."
+    ),
+    plan: str = typer.Option(
+        "", help="The digest you looked at: its first 12 hex digits or more. None: it is shown now."
+    ),
     reason: str = typer.Option("", help="Why."),
 ) -> None:
     """Approve exactly the plan that was shown."""
     from responder.cli.remote import ask  # noqa: PLC0415
 
     found = ask("GET", f"/api/asks/{ask_id}")
-    if found["needs"]["stepped_up"] and not code and found["state"] == "open":
-        code = typer.prompt("code of your second factor", err=True)
-    verdict = {"approve": True, "code": code, "reason": reason, "digest": plan or found["digest"]}
+    code, is_open = backup_code or code, found["state"] == "open"
+    if not plan:
+        _look(found)
+    if number is None and found["needs"].get("number_match") and is_open:
+        number = typer.prompt("the number that stands with the plan", err=True, type=int)
+    if found["needs"]["stepped_up"] and not code and is_open:
+        code = typer.prompt("code of your authenticator app, or a backup code", err=True)
+    verdict = {"approve": True, "code": code, "reason": reason, "number": number}
+    verdict["digest"] = plan or found["digest"]
     said = ask("POST", f"/api/asks/{ask_id}/decisions", json=verdict)
     talk(
         f"recorded; the ask is {said['state']}"
         + ("" if said["delivered"] else ", Temporal does not answer yet")
     )
+
+
+def _look(found: dict[str, Any]) -> None:
+    """Show the plan to who did not say which one they looked at; a script must say it."""
+    if not sys.stdin.isatty():
+        raise Stop(
+            USAGE,
+            "expected --plan with the digest of what was looked at, found none; nothing was recorded\n\n"
+            f"hint: responder approvals show {found['id']}",
+        )
+    _say_plan(found)
+    typer.confirm("approve exactly this?", err=True, abort=True)
 
 
 @app.command()
