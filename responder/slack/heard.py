@@ -45,7 +45,8 @@ class Heard(Frozen):
             kind=kind,
             key=_key(payload),
             payload=dict(payload),
-            team=_text(team.get("id")) or _text(user.get("team_id")),
+            # Of the user: in a channel that is shared with another workspace it is not that of `team`.
+            team=_text(user.get("team_id")) or _text(team.get("id")),
             user=_text(user.get("id")),
             enterprise=_text(_part(payload, "enterprise").get("id")),
             app=_text(payload.get("api_app_id")),
