@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 from sqlalchemy import select
 
 from responder.contract import Request
@@ -14,6 +14,8 @@ from responder.incident import Frozen
 from responder.plan import Change, Plan
 from responder.store import Transaction
 from responder.store.noticing import edits
+
+_LENGTH = TypeAdapter(timedelta)  # written as an action writes it
 
 
 class Edit(Frozen):
@@ -86,5 +88,5 @@ def lasting(change: Change, request: Request, lasts: timedelta) -> Request:
     """*request*, held for *lasts* instead; what cannot be undone has no length."""
     if not change.reversible or "lasts" not in request.params:
         return request
-    given = request.model_copy(update={"params": {**request.params, "lasts": lasts}})
-    return Request.model_validate(given.model_dump(mode="json"))
+    given = _LENGTH.dump_python(lasts, mode="json")
+    return Request(kind=request.kind, params={**request.params, "lasts": given})
