@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from responder.api.parts import Parts
+from responder.console.paths import fields
 from responder.people import sessions, tokens
 from responder.people.person import Permission, Person
 from responder.people.sessions import Session
@@ -214,5 +215,4 @@ async def _form_value(request: Request) -> str:
         return ""
     if not (length.isascii() and length.isdigit()) or int(length) > _LARGEST_BODY:
         return ""
-    await request.body()
-    return str((await request.form()).get(CSRF, ""))
+    return (await fields(request)).get(CSRF, "")

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from responder.api.route import Call, Problem
 from responder.approval.service import Verdict
 from responder.console import looking, views
+from responder.console.asking import before
 from responder.console.pages import Pages, see
 from responder.console.paths import fields, local
 from responder.console.shell import render
@@ -87,12 +88,11 @@ def _passkey(text: str) -> dict[str, Any] | None:
 async def _show(
     call: Call, *, trouble: str = "", status: int = 200, given: dict[str, str] | None = None
 ) -> Response:
-    served, now = call.served, call.served.store.now()
-    async with served.store.reading() as tx:
+    async with call.served.store.reading() as tx:
         row = await looking.one_ask(tx, call.path("ask"))
     if row is None:
         raise Problem(404, f"there is no ask {call.path('ask')}")
-    one = views.ask(row, now, served.policy.execute_within)
+    (one,) = await before(call, [row])
     return await render(
         call,
         "ask.html",

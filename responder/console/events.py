@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, Self
 
 from sqlalchemy import func, select
 from starlette.responses import Response, StreamingResponse
@@ -46,7 +46,7 @@ class Pulse:
                     await self._changed.wait_for(lambda: self.mark not in ("", mark))
             return self.mark
 
-    def __enter__(self) -> "Pulse":
+    def __enter__(self) -> Self:
         self.listeners += 1
         if self._task is None:
             self._task = asyncio.create_task(self._beat(), name="pulse")
@@ -102,9 +102,7 @@ async def events(call: Call) -> Response:
     pulse = room(call).pulse
     if pulse.listeners >= _MOST_LISTENERS:
         raise Problem(503, f"{_MOST_LISTENERS} pages listen already; this one looks by itself")
-    stopping: Callable[[], bool] = getattr(
-        call.request.app.state, "stopping", lambda: False
-    )
+    stopping: Callable[[], bool] = getattr(call.request.app.state, "stopping", lambda: False)
     seen = call.request.headers.get("last-event-id", "")
     kept = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(

@@ -1,12 +1,17 @@
 """Every page of the console, for `serve`."""
 
-from responder.console import asks, board, events, incidents, leases, oncall, statics
+from responder.console import (
+    asks,
+    board,
+    events,
+    incidents,
+    leases,
+    me,
+    oncall,
+    signing_in,
+    statics,
+)
 from responder.console.pages import Pages
 
-routes = Pages(
-    [
-        endpoint
-        for module in (board, incidents, asks, leases, oncall, events, statics)
-        for endpoint in module.routes.declared
-    ]
-)
+_MODULES = (board, incidents, asks, leases, oncall, me, signing_in, events, statics)
+routes = Pages([endpoint for module in _MODULES for endpoint in module.routes.declared])

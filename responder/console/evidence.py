@@ -36,7 +36,9 @@ async def kept(settings: Settings, incident: str) -> Evidence:
     vaulted = settings.vaulted
     if isinstance(vaulted.evidence.vault, InS3):
         bucket = vaulted.evidence.vault.bucket
-        return Evidence(where=bucket, said=f"Evidence is kept in the bucket {bucket}, not read here.")
+        return Evidence(
+            where=bucket, said=f"Evidence is kept in the bucket {bucket}, not read here."
+        )
     if not (vaulted.folder / incident).is_dir():
         return Evidence(where=str(vaulted.folder))
     try:

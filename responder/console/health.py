@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from responder.api.parts import Parts
 from responder.incident import Frozen
+from responder.store.chat import card_keeper
 from responder.store.database import Transaction
 from responder.store.tables import messages, settings_now
 from responder.temporal import until_there
@@ -58,6 +59,8 @@ class Health:
             )
         if said := await _paused(tx):
             found.append(said)
+        if said := await _slack(tx):
+            found.append(said)
         return [*found, *await _undelivered(tx)]
 
     async def _ask(self) -> None:
@@ -84,6 +87,19 @@ async def _paused(tx: Transaction) -> Notice | None:
         grave=True,
         said=f"The runner is paused by {value.get('by')}: {value.get('reason')}",
         now_what="Nothing new is done; what is leased is still undone in time.",
+    )
+
+
+async def _slack(tx: Transaction) -> Notice | None:
+    keeper = (await tx.execute(select(card_keeper.c.down, card_keeper.c.said))).first()
+    if keeper is None or keeper.down is None:
+        return None
+    why = f": {keeper.said}" if keeper.said else ""
+    return Notice(
+        grave=False,
+        said=f"Slack does not answer since {keeper.down:%H:%M:%S} UTC{why}",
+        now_what="Asks are decided here, in the terminal, and by the links that people are mailed. Its "
+        "cards are brought up to date when it is back.",
     )
 
 

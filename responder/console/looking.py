@@ -23,7 +23,10 @@ async def open_incidents(tx: Transaction) -> list[Row]:
     keys = [row["id"] for row in found]
     timed = await _of(tx, select(clocks).order_by(clocks.c.due), clocks.c.incident, keys)
     asked = await _of(
-        tx, select(asks).where(asks.c.state == "open").order_by(asks.c.expires), asks.c.incident, keys
+        tx,
+        select(asks).where(asks.c.state == "open").order_by(asks.c.expires),
+        asks.c.incident,
+        keys,
     )
     held = await _of(
         tx,

@@ -5,9 +5,11 @@ Whoever is not signed in is sent to the login and back; what is refused is a lin
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -17,6 +19,8 @@ from responder.console.paths import login_for
 from responder.errors import Refused
 from responder.people.person import Permission
 
+log = structlog.get_logger(__name__)
+
 # Nothing inline, nothing from elsewhere, in nobody's frame (CSP level 3, OWASP's strict policy).
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -25,7 +29,8 @@ POLICY: Final = (
 HEADERS: Final = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Not `no-referrer`: with that, a form's own Origin would be sent as null (Fetch, 3.2).
+    "referrer-policy": "same-origin",
     "permissions-policy": "publickey-credentials-get=(self), publickey-credentials-create=(self), "
     "camera=(), geolocation=(), microphone=()",
     "cross-origin-opener-policy": "same-origin",
@@ -33,6 +38,7 @@ HEADERS: Final = {
     "x-frame-options": "DENY",
 }
 SEE_OTHER: Final = 303
+_BROKEN: Final = "The store or Temporal did not answer; nothing was lost. Try again in a moment."
 _TITLES: Final = {403: "Refused", 404: "Not found", 503: "Not now"}
 
 
@@ -52,6 +58,13 @@ class Page(Endpoint):
                 answer = await _trouble(request, problem.status, problem.detail)
             except Refused as refused:
                 answer = await _trouble(request, 403, refused.message)
+            except Exception as error:  # noqa: BLE001 - a page says it; the log says what it was
+                log.error(
+                    "page_failed",
+                    path=request.url.path,
+                    error=f"{type(error).__name__}: {error}"[:500],
+                )
+                answer = await _trouble(request, 503, _BROKEN)
             for name, value in HEADERS.items():
                 answer.headers.setdefault(name, value)
             answer.headers.setdefault("cache-control", "no-store")
@@ -95,10 +108,10 @@ async def _trouble(request: Request, status: int, said: str) -> Response:
         return see(await login_for(request))
     from responder.console.shell import render  # noqa: PLC0415 - it needs this module's routes
 
-    try:
-        person = await caller(request)
-    except Problem:  # a form that was not ours, or nobody
-        person = None
+    person = None
+    if said != _BROKEN:
+        with suppress(Problem):  # a form that was not ours, or nobody
+            person = await caller(request)
     title = _TITLES.get(status, "That did not work")
     call = Call(request, person)
     return await render(call, "problem.html", status=status, title=title, said=said)

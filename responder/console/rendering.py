@@ -43,6 +43,7 @@ def environment() -> "Environment":
         "day": _day,
         "span": span,
         "state": state,
+        "without": without,
         "iso": lambda value: moment(value).isoformat(),
     }
     made.globals |= {"static": static}
@@ -86,7 +87,7 @@ def _at(context: "Context", value: str | datetime | None) -> Any:  # noqa: ANN40
     if at.year != now.year:
         form = "%Y-%m-%d %H:%M:%S"
     iso, shown = at.isoformat(timespec="seconds"), at.strftime(form).lstrip()
-    return Markup('<time datetime="{}" data-at>{} UTC</time>').format(iso, shown)  # noqa: S704 - its values are escaped
+    return Markup('<time datetime="{}" data-at>{} UTC</time>').format(iso, shown)
 
 
 def _day(value: str | datetime) -> str:
@@ -97,17 +98,19 @@ def span(value: str | timedelta | float | None) -> str:
     """A duration in the two largest units that say enough."""
     if value is None:
         return "until a person ends it"
-    if isinstance(value, (int, float)):
-        seconds = float(value)
-    else:
-        seconds = _DURATION.validate_python(value).total_seconds()
-    whole = int(abs(seconds))
+    lasts = timedelta(seconds=value) if isinstance(value, (int, float)) else value
+    whole = int(abs(_DURATION.validate_python(lasts).total_seconds()))
     days, rest = divmod(whole, _DAY)
     hours, rest = divmod(rest, _HOUR)
     minutes, left = divmod(rest, _MINUTE)
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (left, "s")]
     said = [f"{count} {unit}" for count, unit in parts if count]
     return " ".join(said[:2]) or "0 s"
+
+
+def without(reason: str, summary: str) -> str:
+    """A reason as a sentence of its own, where it begins with what stands before it anyway."""
+    return reason.removeprefix(f"{summary}: ")
 
 
 _SWITCHES = {"Block": ("open", "blocked"), "Disable": ("enabled", "disabled")}

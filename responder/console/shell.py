@@ -57,7 +57,12 @@ def room(call: Call) -> Room:
 
 
 async def render(
-    call: Call, template: str, *, status: int = 200, trouble: str = "", **context: Any
+    call: Call,
+    template: str,
+    *,
+    status: int = 200,
+    trouble: str = "",
+    **context: Any,  # noqa: ANN401 - what its template shows
 ) -> Response:
     """A page with everything around it; *trouble* is what was refused just now, in one line."""
     person = someone(call)

@@ -14,7 +14,9 @@ async def static_file(call: Call) -> Response:
     """One file of the console, immutable under its name."""
     found = files().get(call.path("file"))
     if found is None:
-        raise Problem(404, "there is no such file; the page that named it is older than this server")
+        raise Problem(
+            404, "there is no such file; the page that named it is older than this server"
+        )
     content, kind = found
     keeping = {"cache-control": "public, max-age=31536000, immutable"}
     return Response(content, media_type=kind, headers=keeping)

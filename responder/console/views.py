@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from responder.console.rendering import moment
 from responder.console.words import about
+from responder.standing.timing import paused_until
 
 Row = dict[str, Any]
 
@@ -19,14 +20,20 @@ _STATUS: Final = {
     "NOT CONTAINED": "bad",
     "unanswered": "bad",
 }
-_ASK: Final = {"open": "ask", "approved": "good", "denied": "bad", "expired": "bad", "revoked": "bad"}
+_ASK: Final = {
+    "open": "ask",
+    "approved": "good",
+    "denied": "bad",
+    "expired": "bad",
+    "revoked": "bad",
+}
 
 
 def clock(row: Row, now: datetime) -> Row:
     """One clock: how it stands, in a word and a mark."""
     due, started = moment(row["due"]), moment(row["started"])
     met = moment(row["met"]) if row["met"] else None
-    paused = bool(row.get("paused"))
+    paused = paused_until(row, now)
     if met is not None:
         mark, said = ("bad", "met late") if met > due else ("good", "met")
     elif row["breached"] is not None or due <= now:
@@ -36,8 +43,8 @@ def clock(row: Row, now: datetime) -> Row:
     else:
         share = (now - started) / (due - started) if due > started else 1.0
         mark, said = ("warn", "running out") if share >= 0.8 else ("busy", "running")  # noqa: PLR2004 - the second reminder
-    running = met is None and not paused and due > now
-    return row | {"mark": mark, "said": said, "running": running}
+    running = mark in ("busy", "warn")
+    return row | {"mark": mark, "said": said, "running": running, "paused": paused}
 
 
 def ask(row: Row, now: datetime, execute_within: timedelta) -> Row:
@@ -71,7 +78,9 @@ def hold(row: Row, now: datetime) -> Row:
     live = row["ended"] is None and not over and row["state"] == "held"
     if live:
         good = row["outcome"] == "verified"
-        mark, said = ("good", "in force, verified") if good else ("bad", f"NOT VERIFIED: {row['outcome']}")
+        mark, said = (
+            ("good", "in force, verified") if good else ("bad", f"NOT VERIFIED: {row['outcome']}")
+        )
     elif row["ended_by"] == "done":
         mark, said = "good", "done once, and stays"
     elif row["state"] in ("held", "lifting"):
@@ -79,6 +88,17 @@ def hold(row: Row, now: datetime) -> Row:
     else:
         mark, said = "plain", f"undone, ended by {row['ended_by'] or 'time'}"
     return row | {"live": live, "mark": mark, "words": said, "heavy": row["tier"] in ("T2", "T3")}
+
+
+def duty(row: Row, now: datetime) -> Row:
+    """One report that is owed to an authority."""
+    if row["done"]:
+        mark, said = ("bad", "reported late") if row["done"] > row["due"] else ("good", "reported")
+    elif moment(row["due"]) <= now:
+        mark, said = "bad", "overdue"
+    else:
+        mark, said = "warn", "owed"
+    return row | {"mark": mark, "said": said, "running": mark == "warn"}
 
 
 def incident(row: Row) -> Row:

@@ -7,9 +7,9 @@ from responder.people.sessions import Session
 
 def someone(call: Call) -> Person | None:
     """Who is signed in; None on a page for everybody."""
-    return call._person
+    return call._person  # noqa: SLF001 - a page for everybody has none, and that is no error here
 
 
 def session(call: Call) -> Session | None:
     """The browser's session; None for a token's bearer and on a page for everybody."""
-    return getattr(call, "session", None)
+    return call.session

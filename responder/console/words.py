@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from responder.console.rendering import moment, span
+from responder.console.rendering import moment, span, without
 from responder.incident import Frozen
 
 Row = dict[str, Any]
@@ -48,7 +48,7 @@ def _undo(entry: Row, data: Row) -> tuple[str, str, str]:
 
 def _planned(_: Row, data: Row) -> tuple[str, str, str]:
     said = f"Planned ({data.get('tier')}, {data.get('ruling')}): {data.get('plan')}"
-    return "plain", said, str(data.get("reason") or "")
+    return "plain", said, without(str(data.get("reason") or ""), str(data.get("plan")))
 
 
 _SAY: Final[dict[str, Callable[[Row, Row], tuple[str, str, str]]]] = {
@@ -67,13 +67,17 @@ _SAY: Final[dict[str, Callable[[Row, Row], tuple[str, str, str]]]] = {
         "good", f"Contained, {span(float(d.get('after_seconds') or 0))} after it was opened", "",
     ),
     "acknowledged": lambda e, _: ("person", f"{e['actor']} took the incident", ""),
+    "taken": lambda e, d: (
+        "person", f"{e['actor']} took the incident",
+        f"from {d['from']}" if d.get("from") else "",
+    ),
     "breached": lambda e, d: (
         "bad", f"A clock was breached: {e['subject'].partition(' ')[2]}", f"told {d.get('to')}",
     ),
     "escalated": lambda _, d: ("bad", f"Escalated to {d.get('to')}", ""),
     "expired": lambda e, _: ("bad", f"Nobody decided {e['subject']} in time; nothing was done", ""),
     "revoked": lambda e, d: (
-        "bad", f"{e['actor']} took back {d.get('decided_by')}’s approval of {e['subject']}",
+        "bad", f"{e['actor']} took back {d.get('decided_by')}'s approval of {e['subject']}",
         str(d.get("reason") or ""),
     ),
     "refused": lambda _, d: ("bad", "Policy refused it", str(d.get("said") or "")),
@@ -123,8 +127,10 @@ def story(found: Row) -> list[str]:
     count = f"{len(alerts)} alert{'s' * (len(alerts) != 1)}"
     came = f" {count} from {' and '.join(sources)} say so." if alerts else ""
     said = [
-        f"{_plain(found['category']).capitalize()} since {moment(found['began']):%H:%M:%S} UTC, about "
-        f"{about(found['indicators'])}.{came}"
+        (
+            f"{_plain(found['category']).capitalize()} since {moment(found['began']):%H:%M:%S} UTC, "
+            f"about {about(found['indicators'])}.{came}"
+        )
     ]
     if not found["runs"]:
         said.append("No playbook answers this category: a person must contain it.")
@@ -159,7 +165,7 @@ def _steps(steps: Sequence[Row]) -> list[str]:
         plan = step["plan"]
         what = "; ".join(change["summary"] for change in plan["changes"]) or "nothing to change"
         became = _STEP.get(step["state"], step["state"])
-        why = f" Why: {plan['reason']}." if plan.get("reason") else ""
+        why = f" Why: {without(plan['reason'], what)}." if plan.get("reason") else ""
         more = f" {step['said']}" if step["said"] else ""
         said.append(f"“{what}” ({plan['tier']}) {became}.{why}{more}")
     return said

@@ -11,10 +11,12 @@ from typing import Any
 import uvicorn
 from pyotp.totp import TOTP
 from sqlalchemy import update
+from starlette.applications import Starlette
 
 from responder.api.app import make_app, make_parts
 from responder.api.parts import Parts
 from responder.approval import totp
+from responder.console.events import Pulse
 from responder.incident import Priority
 from responder.people import sessions
 from responder.policy.availability import Asset
@@ -64,7 +66,9 @@ class Now:
 class Ground:
     """The server, a world whose verbs write into its store, and what people hold in their hands."""
 
-    def __init__(self, folder: Path, template: Path, settings: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, folder: Path, template: Path, settings: dict[str, Any] | None = None
+    ) -> None:
         state = folder / "state"
         state.mkdir(parents=True)
         shutil.copy(template, state / "responder.sqlite")
@@ -82,6 +86,7 @@ class Ground:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._ready = threading.Event()
         self._parts: Parts | None = None
+        self._app: Starlette | None = None
         self.failed: BaseException | None = None
         self._numbers = iter(range(1, 10_000))
         self._codes: dict[str, tuple[TOTP, int]] = {}
@@ -119,7 +124,7 @@ class Ground:
         try:
             self._parts = await make_parts(self.settings)
             hasty(self._parts.store)
-            app = make_app(self._parts)
+            self._app = app = make_app(self._parts)
             config = uvicorn.Config(
                 app, host="127.0.0.1", port=self.settings.api.port, log_config=None,
                 access_log=False, lifespan="on", timeout_graceful_shutdown=2,
@@ -180,7 +185,9 @@ class Ground:
         async with self.store.transaction() as tx:
             this = update(incidents).where(incidents.c.id == name)
             await tx.execute(
-                this.values(**{"title": title, "began": at, "opened": at, "subject": address} | changed)
+                this.values(
+                    **{"title": title, "began": at, "opened": at, "subject": address} | changed
+                )
             )
             await start_clocks(tx, name, MATRIX[Priority(priority)], at, None)
         return name, run
@@ -230,3 +237,10 @@ class Ground:
         async with self.store.reading() as tx:
             query = holds.select().where(holds.c.incident == incident)
             return (await tx.execute(query)).all()
+
+    @property
+    def pulse(self) -> Pulse:
+        """What every open page listens to."""
+        assert self._app is not None
+        found: Pulse = self._app.state.console.pulse
+        return found

@@ -61,6 +61,23 @@
     }
   }
 
+  // -- signing in -------------------------------------------------------------------------------
+
+  async function login(form) {
+    const said = form.querySelector("[data-passkey-said]");
+    const { name, password, passkey } = form.elements;
+    if (!name.reportValidity() || !password.reportValidity()) return;
+    said.textContent = "Waiting for your passkey …";
+    try {
+      const options = await ask("/login/challenge", "", { name: name.value, password: password.value });
+      passkey.value = JSON.stringify(plain(await navigator.credentials.get({ publicKey: request(options) })));
+      passkey.disabled = false;
+      form.submit();
+    } catch (error) {
+      said.textContent = why(error);
+    }
+  }
+
   // -- registering ------------------------------------------------------------------------------
 
   async function register(form) {
@@ -68,10 +85,10 @@
     said.textContent = "Waiting for your passkey …";
     try {
       const csrf = form.elements["X-CSRF-Token"].value;
-      const code = form.elements.code.value;
-      const options = await ask(form.dataset.begin, csrf, { code });
+      const proof = { code: form.elements.code.value.replace(/ /g, ""), ticket: form.elements.ticket.value.trim() };
+      const options = await ask(form.dataset.begin, csrf, proof);
       const made = plain(await navigator.credentials.create({ publicKey: creation(options) }));
-      await ask(form.dataset.end, csrf, { name: form.elements.name.value, passkey: made });
+      await ask(form.dataset.end, csrf, { name: form.elements.name.value, credential: made });
       location.href = "/me?done=registered";
     } catch (error) {
       said.textContent = why(error);
@@ -81,6 +98,8 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-passkey]");
     if (button) approve(button.form);
+    const entry = event.target.closest("[data-login-passkey]");
+    if (entry) login(entry.form);
   });
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("form[data-begin]")) return;
@@ -88,7 +107,7 @@
     register(event.target);
   });
 
-  const show = () => { for (const one of document.querySelectorAll("[data-passkey], form[data-begin]")) one.hidden = false; };
+  const show = () => { for (const one of document.querySelectorAll("[data-passkey], [data-login-passkey], form[data-begin]")) one.hidden = false; };
   document.addEventListener("responder:swapped", show);
   show();
 })();
