@@ -8,7 +8,7 @@ from responder.handling import Resolution, acknowledge, close
 from responder.incident import Frozen
 from responder.people.person import Permission
 from responder.standing.whole import Row, plain, whole
-from responder.store.tables import incidents
+from responder.store.tables import clocks, incidents
 
 routes = Routes()
 
@@ -22,12 +22,19 @@ class Closing(Frozen):
 
 @routes.get("/api/incidents", Permission.INCIDENTS_READ)
 async def list_incidents(call: Call) -> list[Row]:
-    """The open incidents, most urgent first; with `everything`, the closed ones as well."""
+    """The open incidents, most urgent first; with `everything` closed ones too, with `clocks` their clocks."""
     query = select(incidents).order_by(incidents.c.priority, incidents.c.opened.desc()).limit(500)
     if not call.flag("everything"):
         query = query.where(incidents.c.closed.is_(None))
     async with call.served.store.reading() as tx:
-        return [plain(row) for row in (await tx.execute(query)).mappings()]
+        rows = [plain(row) for row in (await tx.execute(query)).mappings()]
+        if not call.flag("clocks"):
+            return rows
+        timed = select(clocks).where(clocks.c.incident.in_([row["id"] for row in rows]))
+        running = [plain(one) for one in (await tx.execute(timed)).mappings()]
+    for row in rows:
+        row["clocks"] = [one for one in running if one["incident"] == row["id"]]
+    return rows
 
 
 @routes.get("/api/incidents/{incident}", Permission.INCIDENTS_READ)

@@ -1,6 +1,7 @@
 """An incident drawn in the terminal, on one screen."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from responder.cli.say import clean
 
+_NOTES = 3  # the last ones
 _STYLES = {"P1": "red", "P2": "bright_red", "P3": "yellow", "P4": "cyan"}
 
 
@@ -30,7 +32,10 @@ def drawn(incident: dict[str, Any]) -> RenderableType:
         Text(
             f"{incident['category'].replace('_', ' ')} · {clean(about)} · owner {incident['owner'] or 'nobody yet'}"
         ),
+        *_unanswered(incident),
         _clocks(incident["clocks"]),
+        *_pauses(incident["clocks"]),
+        *_reports(incident.get("duties", ())),
     ]
     for step in incident["steps"]:
         parts += [_change(change, step) for change in step["plan"]["changes"]]
@@ -40,11 +45,58 @@ def drawn(incident: dict[str, Any]) -> RenderableType:
             until = f"{ask['tier']} waits for approval until {ask['expires'][11:19]} UTC"
             text = f"? {until}: responder approvals show {ask['id']}"
             parts.append(Text(text, style="bold yellow"))
+        elif ask["state"] == "approved" and ask["execute_by"] and _waits(ask, incident["steps"]):
+            text = f"✓ ask {ask['id']} is approved; execute by {ask['execute_by'][11:19]} UTC"
+            parts.append(Text(text, style="green"))
+    parts += [_note(note) for note in incident.get("notes", ())[-_NOTES:]]
     style = _STYLES.get(incident["priority"], "white")
     title = f"{incident['priority']} · {incident['id']} · {incident['status']}"
     return Panel(
         Group(*parts), title=Text(title, style=f"bold {style}"), border_style=style, width=100
     )
+
+
+def _unanswered(incident: dict[str, Any]) -> list[Text]:
+    if not incident.get("unanswered"):
+        return []
+    since = incident["unanswered"][:19].replace("T", " ")
+    return [Text(f"‼ NOBODY ANSWERS since {since} UTC", style="bold red")]
+
+
+def _waits(ask: dict[str, Any], steps: list[dict[str, Any]]) -> bool:
+    """Whether what was approved has not been begun."""
+    return any(step["key"] == ask["step"] and step["state"] == "asked" for step in steps)
+
+
+def _reports(rows: Sequence[dict[str, Any]]) -> list[Text]:
+    lines = []
+    for row in rows:
+        name = f"§ {row['regime']} {row['stage']}: due {row['due'][:16].replace('T', ' ')} UTC"
+        said, style = str(row["state"]), ""
+        if row["done"]:
+            said, style = f"reported as {clean(row['reference'])}", "green"
+        elif row["breached"]:
+            said, style = "NOT REPORTED IN TIME", "bold red"
+        lines.append(Text(f"{name} · {said}", style=style))
+    return lines
+
+
+def _note(row: dict[str, Any]) -> Text:
+    mark = "update" if row["is_update"] else "note"
+    return Text(f"{mark} {row['at'][11:16]} {row['by']}: {clean(row['text'])}", style="dim")
+
+
+def _pauses(rows: list[dict[str, Any]]) -> list[Text]:
+    """Which clocks stand still, until when, and who says why."""
+    at = datetime.now(UTC).isoformat()
+    return [
+        Text(
+            f"‖ {row['clock']} paused until {one['until'][11:19]} UTC by {one['by']}: {clean(one['reason'])}"
+        )
+        for row in rows
+        for one in row.get("pauses") or ()
+        if one["from"] <= at < one["until"]
+    ]
 
 
 def _clocks(rows: list[dict[str, Any]]) -> RenderableType:

@@ -2,10 +2,14 @@
 
 import typer
 
+from responder.cli import steering
 from responder.cli.say import put, table, talk
 
 app = typer.Typer(help="What is going on, and taking it.", no_args_is_help=True)
+steering.register(app)
 JSON = typer.Option(False, "--json", help="Print JSON.")
+FALSE_POSITIVE = typer.Option(False, help="It was none: end what it holds.")
+CODE = typer.Option("", help="A code of your second factor, where that is needed.")
 
 
 @app.command("list")
@@ -40,7 +44,7 @@ def list_incidents(
 
 @app.command()
 def show(incident: str, as_json: bool = JSON) -> None:
-    """One incident: its clocks, plans, asks, leases and what was said."""
+    """One incident: its clocks, plans, asks, leases, reports and notes."""
     from responder.cli.remote import ask  # noqa: PLC0415
 
     found = ask("GET", f"/api/incidents/{incident}")
@@ -53,20 +57,19 @@ def show(incident: str, as_json: bool = JSON) -> None:
 
 
 @app.command()
-def ack(incident: str) -> None:
-    """Take it: you own it, and the acknowledge clock stops."""
-    from responder.cli.remote import ask  # noqa: PLC0415
+def watch(
+    incident: str = typer.Argument("", help="One incident; none: all that are open."),
+    every: str = typer.Option("1s", help="How often to ask, such as 1s."),
+) -> None:
+    """Incidents with their clocks ticking, until Ctrl-C; not at a terminal, a line for each change."""
+    from responder.cli.times import length  # noqa: PLC0415
+    from responder.cli.watching import watch as go_on  # noqa: PLC0415
 
-    found = ask("POST", f"/api/incidents/{incident}/ack")
-    talk(f"{incident} is {found['owner']}'s")
+    go_on(incident, max(length(every).total_seconds(), 0.2))
 
 
 @app.command()
-def close(
-    incident: str,
-    false_positive: bool = typer.Option(False, help="It was none: end what it holds."),
-    code: str = typer.Option("", help="A code of your second factor, where that is needed."),
-) -> None:
+def resolve(incident: str, false_positive: bool = FALSE_POSITIVE, code: str = CODE) -> None:
     """Close it. Leases go on to their end, unless it was a false positive."""
     from responder.cli.remote import ask  # noqa: PLC0415
 
@@ -78,3 +81,9 @@ def close(
         f"{incident} is closed: {resolution}"
         + (f"; ending {', '.join(found['ended'])}" if found["ended"] else "")
     )
+
+
+@app.command()
+def close(incident: str, false_positive: bool = FALSE_POSITIVE, code: str = CODE) -> None:
+    """The same as `resolve`."""
+    resolve(incident, false_positive=false_positive, code=code)
