@@ -29,6 +29,8 @@ from responder.api import (
     webhooks,
 )
 from responder.api import keys as managed_keys
+from responder.api import people as people_access
+from responder.api import sessions as signing_in
 from responder.api.parts import Parts
 from responder.api.route import Endpoint, Problem
 from responder.approval.attention import Attention
@@ -129,6 +131,8 @@ ENDPOINTS: tuple[Endpoint, ...] = tuple(
         plans,
         messages,
         oncall,
+        people_access,
+        signing_in,
         managed_keys,
         watching,
         feeds,

@@ -1,20 +1,17 @@
-"""Asks and decisions over HTTP, tokens, and the pause."""
-
-from typing import Any
+"""Asks and decisions over HTTP, and the pause."""
 
 from pydantic import Field
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from responder.api.route import Call, Problem, Routes
 from responder.approval import stamps
+from responder.approval.pausing import pause_runner, resume_runner
 from responder.approval.revoking import Revocation, revoke
 from responder.approval.service import Verdict
-from responder.audit import Entry, append
 from responder.incident import Frozen
-from responder.people import tokens
 from responder.people.person import Permission
 from responder.standing.whole import Row, plain
-from responder.store.tables import asks, decisions, settings_now
+from responder.store.tables import asks, decisions
 
 routes = Routes()
 
@@ -66,7 +63,7 @@ async def decide(call: Call) -> Row:
     """Decide an ask; an approval quotes the plan's `digest`, 12 hex digits or more. Its run hears of it at once."""
     served, verdict = call.served, await call.body(Verdict)
     decided = await served.approvals.decide(
-        call.path("ask"), call.person, verdict, method="api token"
+        call.path("ask"), call.person, verdict, method="console" if call.session else "api token"
     )
     return plain(decided) | {"delivered": await _told(call, decided["run"])}
 
@@ -87,41 +84,14 @@ async def _told(call: Call, run: str) -> bool:
     return True
 
 
-@routes.post("/api/people/{name}/token", Permission.PEOPLE_WRITE)
-async def issue(call: Call) -> Row:
-    """Give somebody a token of the API. It is shown once."""
-    name, served = call.path("name"), call.served
-    if served.people.find(name) is None:
-        raise Problem(404, f"the settings name no person {name}")
-    token = await tokens.issue(served.store, served.token_keys, name)
-    async with served.store.transaction() as tx:
-        await append(
-            tx, served.store.now(), Entry(kind="token", actor=call.person.name, subject=name)
-        )
-    return {"person": name, "token": token}
-
-
 @routes.post("/api/pause", Permission.RUNNER_PAUSE)
 async def pause(call: Call) -> Row:
     """Let nothing new be done from now on; what is leased is still undone in time."""
     pausing = await call.body(Pausing)
-    return await _set_pause(
-        call, {"paused": True, "by": call.person.name, "reason": pausing.reason}
-    )
+    return await pause_runner(call.served.store, call.person.name, pausing.reason)
 
 
 @routes.post("/api/resume", Permission.RUNNER_PAUSE)
 async def resume(call: Call) -> Row:
     """Go on."""
-    return await _set_pause(call, {"paused": False, "by": call.person.name, "reason": ""})
-
-
-async def _set_pause(call: Call, value: dict[str, Any]) -> Row:
-    served, name = call.served, call.person.name
-    now = served.store.now()
-    async with served.store.transaction() as tx:
-        await tx.execute(delete(settings_now).where(settings_now.c.name == "paused"))
-        await tx.execute(insert(settings_now).values(name="paused", value=value, changed=now))
-        kind = "paused" if value["paused"] else "resumed"
-        await append(tx, now, Entry(kind=kind, actor=name, subject="runner", data=value))
-    return value
+    return await resume_runner(call.served.store, call.person.name)
