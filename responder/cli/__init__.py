@@ -20,6 +20,7 @@ from responder.cli import (
     people,
     plan,
     running,
+    slack,
     sources,
 )
 
@@ -42,6 +43,7 @@ for noun, module in (
     ("oncall", oncall),
     ("pages", pages),
     ("sources", sources),
+    ("slack", slack),
     ("intake", intake),
     ("audit", audit),
     ("evidence", evidence),
