@@ -11,6 +11,7 @@ async def announce(
     tx: Transaction, now: datetime, entry: Entry, *, to: str, key: str, subject: str, body: str
 ) -> None:
     """Record *entry*, and tell the person *to* and security of it; the same *key* is said once."""
-    words = {"subject": subject, "body": body, "loud": True}
-    if await tell_audited(tx, now, entry, key=key, audience="security", **words):  # type: ignore[arg-type]
-        await tell(tx, now, key=f"{key}/{to}", audience=to, incident=entry.incident, **words)  # type: ignore[arg-type]
+    if await tell_audited(
+        tx, now, entry, key=key, audience="security", subject=subject, body=body, loud=True
+    ):
+        await tell(tx, now, key=f"{key}/{to}", audience=to, subject=subject, body=body, loud=True)

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Row, and_, delete, or_, select, update
+from sqlalchemy import Row, delete, select, update
 
 from responder.approval import challenges, tickets
 from responder.approval.announcing import announce
@@ -129,7 +129,8 @@ async def check(
         )
     count = ceremonies.answered(origin, challenge, row.public_key, answer)
     async with store.transaction() as tx:
-        counts_up = or_(passkeys.c.sign_count < count, and_(passkeys.c.sign_count == 0, count == 0))
+        # WebAuthn level 2, section 7.2, step 21: it counts up, or neither ever counted.
+        counts_up = passkeys.c.sign_count < count if count else passkeys.c.sign_count == 0
         swapped = await tx.execute(
             update(passkeys)
             .where(*this, passkeys.c.stopped.is_(None), counts_up)
