@@ -6,7 +6,7 @@ Pure: the same incident at the same moment is the same card, so an edit that cha
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from responder.slack.blocks import (
     Json,
@@ -31,7 +31,6 @@ __all__ = ["Offer", "asks_for_more", "card", "offers", "spoken", "thread"]
 _STATE, _WHY, _PLAN, _FACTS, _SMALL = 300, 420, 900, 900, 280
 _SPOKEN = 4
 _MENU = {"report": "Deny and report…", "take": "Take over"}
-NEEDS_A_CODE: Final = ("T2", "T3")
 
 
 class Offer(NamedTuple):
@@ -190,7 +189,10 @@ def _large(look: Look, action: str, value: str) -> Json:
 
 def asks_for_more(ask: Row) -> bool:
     """Whether approving *ask* takes more than a click: a code, or on T3 the number as well."""
-    return bool((ask.get("needs") or {}).get("stepped_up")) or ask.get("tier") in NEEDS_A_CODE
+    needs = ask.get("needs") or {}
+    wanted = needs.get("number_match")
+    number = wanted if wanted is not None else ask.get("tier") == "T3"
+    return bool(needs.get("stepped_up") or number)
 
 
 def _what(look: Look) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from responder.slack.reading import Group, Look, Row, lasting, moment, utc
+from responder.slack.reading import Group, Look, Row, lasting, moment, paused_until, utc
 from responder.slack.wording import Code, Line, Names, Piece, Prose, bold, clock, line, lines
 
 GAP: Final = "\u2003"  # an em space: a label stands apart from what it labels
@@ -89,6 +89,12 @@ def _goes_back(look: Look) -> str:
             return ""
         some = "the first reverts itself" if len(set(ends)) > 1 else "reverts itself"
         return f" · {some} at {utc(min(ends), look.now)}"
+    match look.waiting.get("kind"):
+        case "end":
+            return " · undone as soon as it is approved"
+        case "extend":
+            until = moment((look.waiting.get("subject") or {}).get("until"))
+            return f" · reverts itself at {utc(until, look.now)} then" if until is not None else ""
     lasts = {group.lasts for group in look.groups if group.reversible}
     if None in lasts:
         return " · stays until somebody ends it"
@@ -108,11 +114,12 @@ def _clocks(look: Look) -> list[Line]:
         return late[:_CLOCK_LINES]
     before: list[Piece | str] = []
     (due, row), *others = running
-    if row.get("clock") == "acknowledge" and others and not row.get("paused"):
+    if row.get("clock") == "acknowledge" and others and paused_until(row, look.now) is None:
         before = [f"take it in {lasting(due - look.now)} · "]
         due, row = others[0]
-    if row.get("paused"):
-        return [line(bold("SLA"), GAP, *before, _name(row), " · its clock is paused")]
+    if (still := paused_until(row, look.now)) is not None:
+        paused = f" · its clock is paused until {utc(still, look.now)}"
+        return [line(bold("SLA"), GAP, *before, _name(row), paused)]
     until = f" in {lasting(due - look.now)} (due {utc(due, look.now)} · "
     return [line(bold("SLA"), GAP, *before, _name(row), until, clock(due), " your time)")]
 
@@ -137,7 +144,8 @@ def _needs(look: Look) -> list[Line]:
     if stepped_up:
         of = "" if people == 1 else f", {stepped_up} of them"
         said += f"{of} with a code or passkey"
-    if ask.get("number") is not None or ask.get("tier") == "T3":
+    wanted = needs.get("number_match")
+    if wanted or (wanted is None and ask.get("tier") == "T3"):
         said += " · and the number from the thread"
     given = [str(one.get("principal")) for one in ask.get("decisions") or [] if one.get("approve")]
     by: list[Piece | str] = [" · approved by ", Prose(", ".join(given), 100)] if given else []

@@ -168,6 +168,15 @@ class Look:
         return sorted(running, key=lambda row: str(row.get("due")))
 
 
+def paused_until(clock: Row, now: datetime) -> datetime | None:
+    """Until when *clock* stands still at *now*; None if it runs."""
+    for one in clock.get("pauses") or []:
+        begins, until = moment(one.get("from")), moment(one.get("until"))
+        if begins is not None and until is not None and begins <= now < until:
+            return until
+    return None
+
+
 def grouped(changes: Iterable[Row]) -> list[Group]:
     """Changes as lines: neighbours of one verb, at the same points, for the same time, are one line."""
 

@@ -6,7 +6,19 @@ from datetime import datetime
 
 from responder.slack.blocks import Json, Rendered, context, divider, message, section
 from responder.slack.reading import Group, Look, Row, lasting, moment, utc
-from responder.slack.wording import Code, Line, Names, Piece, Prose, bold, length, line, lines, link
+from responder.slack.wording import (
+    Code,
+    Line,
+    Lines,
+    Names,
+    Piece,
+    Prose,
+    bold,
+    length,
+    line,
+    lines,
+    link,
+)
 
 _GROUPS, _NOTES, _ASKS = 12, 5, 5
 _STATE = 160
@@ -42,7 +54,9 @@ def _plan(look: Look, link: str) -> list[Json]:
     if not groups:
         return [section(line("Nothing is planned."), block_id="plan")]
     ask = look.waiting
-    asked = [" · ask ", Code(ask.get("id", ""))] if ask is not None else []
+    asked: list[Piece | str] = []
+    if ask is not None:
+        asked = [" · ask ", Code(ask.get("id", ""))]
     made: list[Json] = [
         section(line(bold("Plan"), " ", Code(look.digest[:12] or "-"), *asked), block_id="plan")
     ]
@@ -118,8 +132,8 @@ def _holds(look: Look) -> list[Json]:
         for outcome, names in sorted(counted.items())
     ]
     ends = [until for hold in held if (until := moment(hold.get("until"))) is not None]
-    until = [line(f"The first reverts itself at {utc(min(ends), look.now)}.")] if ends else []
-    return [section(_Listed("Held", [*said, *until]), most=900, block_id="held")]
+    back = [line(f"The first reverts itself at {utc(min(ends), look.now)}.")] if ends else []
+    return [section(Lines([line(bold("Held")), *said, *back]), most=900, block_id="held")]
 
 
 def _others(look: Look) -> list[Json]:
@@ -132,7 +146,7 @@ def _others(look: Look) -> list[Json]:
         )
         for ask in shown
     ]  # fmt: skip
-    return [section(_Listed("Asks", said), most=700, block_id="asks")] if said else []
+    return [section(Lines([line(bold("Asks")), *said]), most=700, block_id="asks")] if said else []
 
 
 def _notes(look: Look) -> list[Json]:
@@ -141,23 +155,15 @@ def _notes(look: Look) -> list[Json]:
     earlier = len(notes) - len(said)
     if earlier > 0:
         said.insert(0, line(f"{earlier} earlier notes are in the console"))
-    return [section(_Listed("Notes", said), most=1_200, block_id="notes")] if said else []
+    return (
+        [section(Lines([line(bold("Notes")), *said]), most=1_200, block_id="notes")] if said else []
+    )
 
 
 def _note(note: Row, now: datetime) -> Line:
     at = moment(note.get("at"))
     when = f"{utc(at, now)} " if at is not None else ""
     return line(when, Prose(note.get("by") or "?", 60), ": ", Prose(note.get("text", ""), 400))
-
-
-class _Listed:
-    """A label and lines under it."""
-
-    def __init__(self, label: str, said: list[Line]) -> None:
-        self._said = [line(bold(label)), *said]
-
-    def within(self, most: int) -> str:
-        return lines(self._said, most)
 
 
 def _end(look: Look, origin: str) -> Line:

@@ -170,6 +170,16 @@ def lines(parts: Iterable[Line], most: int, *, more: str = "more lines") -> str:
 
 
 @dataclass(frozen=True)
+class Lines:
+    """Lines under each other, as a piece."""
+
+    lines: Sequence[Line]
+
+    def within(self, most: int) -> str:
+        return lines(self.lines, most)
+
+
+@dataclass(frozen=True)
 class Names:
     """Several names, as many as fit; the rest are counted: `a`, `b` … and 461 more."""
 
