@@ -63,6 +63,10 @@ class Hearing:
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
+    async def hear(self, heard: Heard) -> None:
+        """Have it answered: `take`, for who calls only what is asynchronous."""
+        self.take(heard)
+
     async def settled(self) -> None:
         """Wait until everything that was taken is answered."""
         while self._work:

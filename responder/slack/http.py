@@ -1,19 +1,21 @@
 """
 HTTP interactivity: Slack tells of clicks by requests, each proved by its signature over the raw bytes.
 
-Answered at once and empty; what was done is looked at afterwards. Slack gives up after three seconds.
+Answered at once; what was done is looked into afterwards. Slack gives up after three seconds.
 """
 
 import json
 from typing import Any
 from urllib.parse import parse_qsl
 
+from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, Response
 
 from responder.api.route import PUBLIC, Call, Problem, Routes
 from responder.errors import Unauthentic
 from responder.slack.heard import Heard
 from responder.slack.hearing import Hearing
+from responder.slack.modals import acknowledgement
 from responder.slack.signature import verify
 
 routes = Routes()
@@ -28,8 +30,7 @@ HEARING = "slack hearing"  # its place among what `serve` has made ready
 async def interactions(call: Call) -> Response:
     """Buttons and modals."""
     hearing, body = await _proved(call, _FORM)
-    _take(hearing, _parsed(_form(body).get("payload", "")))
-    return Response(status_code=200)
+    return _take(hearing, _parsed(_form(body).get("payload", "")))
 
 
 @routes.post("/slack/commands", PUBLIC)
@@ -37,9 +38,7 @@ async def commands(call: Call) -> Response:
     """Slash commands."""
     hearing, body = await _proved(call, _FORM)
     form = _form(body)
-    if "ssl_check" not in form:
-        _take(hearing, form)
-    return Response(status_code=200)
+    return Response() if "ssl_check" in form else _take(hearing, form)
 
 
 @routes.post("/slack/events", PUBLIC)
@@ -50,7 +49,7 @@ async def events(call: Call) -> Response:
     challenge = payload.get("challenge")
     if payload.get("type") == "url_verification" and isinstance(challenge, str):
         return JSONResponse({"challenge": challenge})
-    return Response(status_code=200)
+    return Response()
 
 
 async def _proved(call: Call, wanted: str) -> tuple[Hearing, bytes]:
@@ -70,13 +69,16 @@ async def _proved(call: Call, wanted: str) -> tuple[Hearing, bytes]:
     return hearing, body
 
 
-def _take(hearing: Hearing, payload: dict[str, Any]) -> None:
+def _take(hearing: Hearing, payload: dict[str, Any]) -> Response:
+    """The acknowledgement: empty, but for a modal, which says that it is being looked at."""
     heard = Heard.of(payload)
     if heard is None:
-        return
+        return Response()
     if (said := hearing.stranger(heard)) is not None:
         raise Problem(403, said)
-    hearing.take(heard)
+    shown = acknowledgement(heard)
+    later = BackgroundTask(hearing.hear, heard)  # after the acknowledgement was sent
+    return Response(background=later) if shown is None else JSONResponse(shown, background=later)
 
 
 def _form(body: bytes) -> dict[str, str]:

@@ -74,7 +74,7 @@ class Showing:
         assert due.incident is not None
         async with self._store.reading() as tx:
             now = self._store.now()
-            found = await whole(tx, due.incident)
+            found = await whole(tx, due.incident, now)
         assert found is not None
         more: dict[str, Any] = {}
         if due.part == CARD:

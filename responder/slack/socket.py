@@ -1,7 +1,7 @@
 """
 Socket Mode: Slack tells of clicks over a WebSocket that this process opened, so nothing listens outside.
 
-An envelope is acknowledged before it is looked at. Slack ends a connection every few hours and says so
+An envelope is acknowledged before anything is looked up. Slack ends a connection every few hours and says so
 (`disconnect`); the SDK opens the next one. Several processes may each have one: Slack sends each
 envelope to one of them, and again, perhaps to another, if it is not acknowledged.
 Source: docs.slack.dev/apis/events-api/using-socket-mode.
@@ -17,6 +17,7 @@ import structlog
 from responder.slack.client import Slack
 from responder.slack.heard import Heard
 from responder.slack.hearing import Hearing
+from responder.slack.modals import acknowledgement
 
 log = structlog.get_logger(__name__)
 
@@ -53,10 +54,12 @@ def _listener(hearing: Hearing) -> Any:  # noqa: ANN401 - what the SDK calls
     from slack_sdk.socket_mode.response import SocketModeResponse  # noqa: PLC0415
 
     async def hear(client: Any, request: Any) -> None:  # noqa: ANN401 - the SDK's
-        await client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
-        if request.type not in _OURS or not isinstance(request.payload, dict):
-            return
-        if (heard := Heard.of(request.payload)) is not None:
+        wanted = request.type in _OURS and isinstance(request.payload, dict)
+        heard = Heard.of(request.payload) if wanted else None
+        said = acknowledgement(heard) if heard is not None else None
+        answer = SocketModeResponse(envelope_id=request.envelope_id, payload=said)
+        await client.send_socket_mode_response(answer)
+        if heard is not None:
             hearing.take(heard)
 
     return hear

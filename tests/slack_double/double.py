@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
+from tests.slack_double.block_kit import view_faults
 from tests.slack_double.sockets import Sockets
 from tests.slack_double.web_api import WebApi
 from tests.slack_double.workspace import Channel, Json, Url, User, Workspace
@@ -152,9 +153,20 @@ class Slack(Workspace):
         payload["view"] = {k: v for k, v in view.items() if k not in ("user", "open")}
         payload["view"]["state"] = {"values": state}
         ack = await self.deliver("interactive", payload)
-        if ack.good and not ack.body:
-            view["open"] = False
+        if ack.good:
+            self._acknowledged(view, ack.body)
         return ack
+
+    @staticmethod
+    def _acknowledged(view: Json, body: Any) -> None:
+        """An empty acknowledgement closes a modal; one with `update` shows something else in it."""
+        if not body:
+            view["open"] = False
+            return
+        assert body["response_action"] == "update", body
+        faults = view_faults(body["view"])
+        assert faults == [], faults
+        view.update(body["view"])
 
     async def command(self, user: str, text: str, channel: str = "C0IR", name: str = "/ir") -> Ack:
         """Type a slash command."""
