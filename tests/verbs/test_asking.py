@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -51,6 +52,23 @@ async def test_what_was_approved_is_done_once_however_often_it_is_tried(desk: De
     desk.clock.advance(minutes=50)  # beyond execute-by: a retry of what has begun still passes
     assert await desk.do(run, isolate()) == first
     assert len(desk.world.hosts["web1"].writes) == 1
+
+
+async def test_a_t3_ask_has_a_number_that_the_message_does_not_tell(desk: Desk) -> None:
+    run = await desk.open_run()
+    waiting = await desk.do(run, isolate("web1"), isolate("web2"))
+    ask = await desk.ask(str(waiting.ask))
+    assert ask.needs["number_match"] is True
+    assert 10 <= ask.number <= 99
+    with pytest.raises(Refused, match="approving it needs its number"):
+        await desk.approvals().decide(
+            ask.id, desk.people["ana"], Verdict(approve=True, digest=ask.digest), method="test"
+        )
+    [told] = await desk.messages(f"ask/{ask.id}")
+    ends = f"{ask.expires:%H:%M:%S}"
+    assert re.findall(r"\b\d\d\b", f"{told.subject} {told.body}".replace(ends, "")) == []
+    [entry] = await desk.audited("asked")
+    assert "number" not in entry.data
 
 
 async def test_a_batch_is_one_ask_for_all_its_hosts(desk: Desk) -> None:
