@@ -6,6 +6,7 @@ from temporalio import activity
 from responder.audit import Entry, append
 from responder.errors import Refused
 from responder.standing.stand import stand
+from responder.standing.updating import restart_updates
 from responder.store.tables import runs
 from responder.verbs.asking import bump
 from responder.verbs.context import Context, heartbeats, verb
@@ -65,6 +66,10 @@ class Reporting:
                     data={"subject": said.subject},
                 )
                 await append(tx, now, entry)
+                if said.update:
+                    targets = context.policy().sla[run.incident.priority]
+                    await restart_updates(tx, run.incident.id, targets, now)
+                    await bump(tx, run.incident.id)
         return Nothing()
 
     @verb("contained")

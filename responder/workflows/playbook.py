@@ -126,11 +126,23 @@ class Playbook:
         return done
 
     async def announce(
-        self, subject: str, body: str = "", *, to: str = "security", loud: bool = False
+        self,
+        subject: str,
+        body: str = "",
+        *,
+        to: str = "security",
+        loud: bool = False,
+        update: bool = False,
     ) -> None:
-        """Tell people; *loud* is for what must not wait until they look."""
+        """
+        Tell people; *loud* is for what must not wait until they look.
+
+        With *update* it is the news that is owed: the next is due anew from then on.
+        """
         self._said += 1
-        said = Announcement(number=self._said, audience=to, subject=subject, body=body, loud=loud)
+        said = Announcement(
+            number=self._said, audience=to, subject=subject, body=body, loud=loud, update=update
+        )
         await perform_here(ANNOUNCE, said, subject)
 
     async def escalate(

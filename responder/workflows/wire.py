@@ -61,6 +61,7 @@ class Announcement(Frozen):
     subject: str
     body: str = ""
     loud: bool = False
+    update: bool = Field(default=False, description="Whether it is the news that people wait for.")
 
 
 class Page(Frozen):

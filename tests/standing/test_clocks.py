@@ -18,7 +18,7 @@ from responder.standing.stand import stand
 from responder.standing.whole import whole
 from responder.steering import Steering
 from responder.store.tables import clocks, incidents
-from responder.workflows.wire import Standing
+from responder.workflows.wire import Announcement, Standing
 from tests.databases import on_both
 from tests.verbs.desk import POLICY, Desk, block, isolate
 
@@ -313,6 +313,17 @@ async def test_an_update_that_is_missed_twice_at_p1_is_the_cisos_to_hear(p1: Cas
     assert not (await p1.clock(Clock.UPDATE))["breached"]
 
 
+async def test_an_announcement_may_be_the_update_that_is_owed(p1: Case) -> None:
+    await p1.until(minutes=10)
+    for number, update in enumerate((False, True), 1):
+        said = Announcement(number=number, audience="security", subject="half done", update=update)
+        await p1.desk.run(p1.run, p1.desk.reporting().announce, said)
+        await p1.look()
+        expected = 40 if update else 30
+        opened = (await p1.incident())["opened"]
+        assert (await p1.clock(Clock.UPDATE))["due"] == opened + expected * MINUTE
+
+
 async def test_p3_owes_no_updates(desk: Desk, policy: Policy) -> None:
     case = await Case(desk, "P3", policy).open()
     assert await case.clock(Clock.UPDATE) is None
@@ -336,8 +347,8 @@ async def test_business_hours_stop_the_clock_over_a_weekend_and_a_holiday(desk: 
 
 async def test_closing_meets_every_clock_and_nothing_is_struck_after_it(p1: Case) -> None:
     await p1.look()
-    ring = p1.desk.approvals()._ring
-    await close(p1.desk.store, ring, "IR-1", p1.desk.people["ana"], Resolution.RESOLVED, "")
+    leasing, ana = p1.desk.leasing(), p1.desk.people["ana"]
+    await close(p1.desk.store, leasing, "IR-1", ana, Resolution.RESOLVED)
     standing = await p1.look()
     assert standing.closed
     p1.desk.clock.advance(days=2)
