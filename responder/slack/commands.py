@@ -40,11 +40,6 @@ class Said(NamedTuple):
     person: Person
     words: tuple[str, ...]
 
-    def must(self, permission: Permission) -> None:
-        """Raises `Refused` unless the person has *permission*."""
-        if not self.person.may(permission):
-            raise Refused(f"{self.person.name} may not {permission}")
-
     @property
     def rest(self) -> str:
         """What follows the incident."""
@@ -69,7 +64,7 @@ async def run(parts: Parts, reply: Reply, person: Person, heard: Heard) -> None:
 
 
 async def _status(said: Said) -> None:
-    said.must(Permission.INCIDENTS_READ)
+    said.person.must(Permission.INCIDENTS_READ)
     now, origin = said.parts.store.now(), said.parts.settings.api.origin
     if said.words:
         found = await _found(said)
@@ -105,7 +100,7 @@ async def _deny(said: Said) -> None:
 
 async def _decide(said: Said, action: str) -> None:
     """A form with the plan, even where a click on the card would do: nobody decides what they do not see."""
-    said.must(Permission.APPROVALS_DECIDE)
+    said.person.must(Permission.APPROVALS_DECIDE)
     found = await _found(said)
     look = Look(found, said.parts.store.now())
     if look.waiting is None:
@@ -118,7 +113,7 @@ async def _decide(said: Said, action: str) -> None:
 
 
 async def _take(said: Said) -> None:
-    said.must(Permission.INCIDENTS_WRITE)
+    said.person.must(Permission.INCIDENTS_WRITE)
     incident = await _incident(said)
     before = await said.steering.take(incident, said.person)
     whose = f", from {before}" if before and before != said.person.name else ""
@@ -126,7 +121,7 @@ async def _take(said: Said) -> None:
 
 
 async def _note(said: Said) -> None:
-    said.must(Permission.INCIDENTS_WRITE)
+    said.person.must(Permission.INCIDENTS_WRITE)
     incident = await _incident(said)
     if len(said.rest) > _LONGEST_NOTE:
         raise Refused(
@@ -137,20 +132,20 @@ async def _note(said: Said) -> None:
 
 
 async def _extend(said: Said) -> None:
-    said.must(Permission.LEASES_WRITE)
+    said.person.must(Permission.LEASES_WRITE)
     incident = await _incident(said)
     wish = Wish(kind=LeaseKind.EXTEND, incident=incident, lasts=_span(said.rest))
     await leases.ask(said.parts, said.reply, said.person, wish)
 
 
 async def _undo(said: Said) -> None:
-    said.must(Permission.LEASES_WRITE)
+    said.person.must(Permission.LEASES_WRITE)
     wish = Wish(kind=LeaseKind.END, incident=await _incident(said))
     await leases.ask(said.parts, said.reply, said.person, wish)
 
 
 async def _pause(said: Said) -> None:
-    said.must(Permission.RUNNER_PAUSE)
+    said.person.must(Permission.RUNNER_PAUSE)
     reason = " ".join(said.words)[:_LONGEST_REASON] or "said in Slack without a reason"
     await pause_runner(said.parts.store, said.person.name, reason)
     await said.reply.say(
@@ -159,7 +154,7 @@ async def _pause(said: Said) -> None:
 
 
 async def _resume(said: Said) -> None:
-    said.must(Permission.RUNNER_PAUSE)
+    said.person.must(Permission.RUNNER_PAUSE)
     await resume_runner(said.parts.store, said.person.name)
     await said.reply.say("Resumed: what was approved and is still in time goes on")
 

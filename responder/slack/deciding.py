@@ -107,8 +107,7 @@ async def ended(parts: Parts, ask: str) -> str | None:
 
 async def _open(parts: Parts, person: Person, row: Row) -> Row:
     """The ask of a button, if it still waits for exactly the plan that the card showed."""
-    if not person.may(Permission.APPROVALS_DECIDE):
-        raise Refused(f"{person.name} may not decide asks; the role operator or admin may")
+    person.must(Permission.APPROVALS_DECIDE)
     if (said := await ended(parts, row["ask"])) is not None:
         raise Refused(f"nothing was recorded: {said}")
     async with parts.store.reading() as tx:

@@ -43,7 +43,8 @@ async def answer(parts: Parts, heard: Heard) -> None:
     except Refused as refused:
         said = deciding.one_line(refused)
         log.info("slack_refused", kind=heard.kind, by=heard.user, said=said[:300])
-        await reply.say(said[:1].upper() + said[1:])
+        named = parts.people.find(said.split(" ", 1)[0]) is not None
+        await reply.say(said if named else said[:1].upper() + said[1:])
     except Exception as error:
         log.error(
             "slack_answer_failed", kind=heard.kind, error=f"{type(error).__name__}: {error}"[:500]
@@ -66,12 +67,12 @@ async def _button(parts: Parts, reply: Reply, person: Person, heard: Heard) -> N
         raise Refused(of_button(row))
     match row["action"]:
         case "take" if action == _MENU:
-            _must(person, Permission.INCIDENTS_WRITE)
+            person.must(Permission.INCIDENTS_WRITE)
             before = await _steering(parts).take(row["incident"], person)
             whose = f", from {before}" if before and before != person.name else ""
             await reply.say(f"{row['incident']} is yours now{whose}")
         case "take":
-            _must(person, Permission.INCIDENTS_WRITE)
+            person.must(Permission.INCIDENTS_WRITE)
             await acknowledge(parts.store, row["incident"], person)
             await reply.say(f"{row['incident']} is yours now")
         case "undo":
@@ -120,8 +121,3 @@ def _message(heard: Heard) -> str:
 
 def _steering(parts: Parts) -> Steering:
     return Steering(parts.store, parts.kinds, parts.policy)
-
-
-def _must(person: Person, permission: Permission) -> None:
-    if not person.may(permission):
-        raise Refused(f"{person.name} may not {permission}")

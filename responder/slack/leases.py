@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 async def ask(parts: Parts, reply: Reply, person: Person, wish: Wish) -> None:
     """Show what *wish* would do, in a modal that asks for what it takes. Raises `Refused`."""
-    _must(person)
+    person.must(Permission.LEASES_WRITE)
     drawn = await _drawn(parts, wish)
     # What is sent off names this row, and the row names exactly what was shown.
     offer = Offer(_action(wish), "", drawn.change.digest)
@@ -50,7 +50,7 @@ async def submitted(
     parts: Parts, reply: Reply, person: Person, row: Row, typed: Mapping[str, str]
 ) -> None:
     """Somebody sent the modal off: what was shown is asked for, and nothing else."""
-    _must(person)
+    person.must(Permission.LEASES_WRITE)
     wish = _wish(row, typed.get("reason", ""))
     drawn = await _drawn(parts, wish)
     if drawn.change.digest != row["digest"]:
@@ -140,8 +140,3 @@ async def _tell(parts: Parts, found: Mapping[Any, Any]) -> None:
         except Exception as error:  # noqa: BLE001 - Temporal is away: the sweep looks at what has ended
             log.info("lease_not_told_at_once", resource=resource, error=type(error).__name__)
             return
-
-
-def _must(person: Person) -> None:
-    if not person.may(Permission.LEASES_WRITE):
-        raise Refused(f"{person.name} may not {Permission.LEASES_WRITE}")

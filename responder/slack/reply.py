@@ -1,5 +1,7 @@
 """Answering the one person who did something: privately, in one line, wherever they can see it."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -14,6 +16,9 @@ from responder.store.rows import Row
 
 log = structlog.get_logger(__name__)
 _LONGEST = 1_000
+# An acknowledgement puts its own content into the modal. What came of it must not get there first,
+# or it would be painted over; the decision itself does not wait for this.
+SETTLED_SECONDS = 0.4
 
 
 class Reply:
@@ -28,6 +33,7 @@ class Reply:
         assert parts.slack is not None
         self._slack = parts.slack
         self._heard = heard
+        self._began = time.monotonic()
         self.channel = heard.channel
         """Where they read it if there is neither an address to answer to nor a modal."""
 
@@ -58,6 +64,7 @@ class Reply:
         """Bring the modal that was sent off to *view*, or open it; returns whether they see it."""
         try:
             if self.view:
+                await asyncio.sleep(max(0.0, self._began + SETTLED_SECONDS - time.monotonic()))
                 await self._slack.update_modal(self.view, view)
             else:
                 await self._slack.open_modal(self._heard.trigger_id, view)

@@ -1,9 +1,26 @@
 """Slack's cards and what is done with them."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+import pytest_asyncio
+
+from responder.store import Store
+from tests.databases import ManualClock
+from tests.slack.desk import Desk, Prompt
 
 
 @pytest.fixture
 def database() -> str:
     """SQLite, unless a test asks for both."""
     return "sqlite"
+
+
+@pytest_asyncio.fixture
+async def desk(store: Store, clock: ManualClock) -> AsyncIterator[Desk]:
+    """People with Slack before them, and everything behind it."""
+    async with Prompt() as double:
+        made = Desk(store, clock, double)
+        yield made
+        await made.settled()
+        await made.wire.slack.close()

@@ -96,7 +96,7 @@ def incidents(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(incidents())
 def test_whatever_an_incident_holds_its_card_and_thread_are_within_every_limit(
     made: dict[str, Any],
@@ -109,7 +109,7 @@ def test_whatever_an_incident_holds_its_card_and_thread_are_within_every_limit(
     assert faults(list(details.blocks), details.text) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(incidents())
 def test_the_text_always_says_who_what_and_where(made: dict[str, Any]) -> None:
     text = card(made, NOW, LINK, BUTTONS).text
