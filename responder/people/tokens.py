@@ -57,7 +57,7 @@ async def issue(
 
     now = store.now().replace(microsecond=0)
     kid, key = keys.signing()
-    claims = {
+    claims: dict[str, Any] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": principal,

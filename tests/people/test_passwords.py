@@ -228,7 +228,7 @@ async def test_where_passwords_are_off_nobody_signs_in_with_one(
 
 
 async def test_a_passkey_is_asked_for_with_the_password_only(door: Door) -> None:
-    given = Credentials(name="ana", password="incorrect horse battery")  # type: ignore[arg-type]
+    given = Credentials(name="ana", password="incorrect horse battery")
 
     with pytest.raises(Refused, match=WRONG):
         await door.login.challenge(given, **HERE)

@@ -183,8 +183,8 @@ class World:
     async def ask(self, method: str, path: str, headers: dict[str, str]) -> Answer:
         """One request; a stream that goes on has let its caller in."""
         filled = re.sub(r"\{\w+\}", "nobody-there", path)
-        body = {} if method in ("GET", "HEAD", "OPTIONS") else {"json": {}}
-        asking = self.client.request(method, filled, headers=headers, **body)  # type: ignore[arg-type]
+        body: dict[str, Any] = {} if method in ("GET", "HEAD", "OPTIONS") else {"json": {}}
+        asking = self.client.request(method, filled, headers=headers, **body)
         try:
             async with asyncio.timeout(0.5 if path in _STREAMS else 30):
                 got = await asking

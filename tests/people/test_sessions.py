@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
 
@@ -8,7 +9,11 @@ from responder.store.sessions import sessions as table
 from responder.store.tables import audit
 from tests.databases import ManualClock, on_both
 
-SIGNED_IN = {"method": "password", "factors": ("password", "totp"), "agent": "A browser"}
+SIGNED_IN: dict[str, Any] = {
+    "method": "password",
+    "factors": ("password", "totp"),
+    "agent": "A browser",
+}
 
 
 @on_both
