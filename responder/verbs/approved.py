@@ -10,7 +10,7 @@ from responder.approval.decision import Signed
 from responder.people.approver_rights import About
 from responder.plan import Plan
 from responder.policy.judge import judge
-from responder.policy.tiers import Ruling
+from responder.policy.tiers import Needs, Ruling, TierRules
 from responder.store.database import Transaction
 from responder.store.tables import decisions, incidents
 from responder.verbs import planning
@@ -39,17 +39,22 @@ async def objection(
         digest=plan.digest,
         now=now,
         begun=step["begun"] is not None,
-        least=context.policy().tiers.asked(plan.tier),
+        least=_least(context.policy().tiers, plan),
         about=await _about(tx, plan),
     )
     return said or await _rejudged(context, tx, plan, now)
 
 
+def _least(rules: TierRules, plan: Plan) -> Needs | None:
+    """What the plan's tier needs by policy as it is now; a tier without a rule is refused further on."""
+    return rules.asked(plan.tier) if plan.tier in rules.needs else None
+
+
 async def _about(tx: Transaction, plan: Plan) -> About:
     """By the plan, whose digest was approved, and by the incident as it is now."""
     query = select(incidents.c.category, incidents.c.priority)
-    row = (await tx.execute(query.where(incidents.c.id == plan.incident))).one()
-    return About(plan.tier, row.category, row.priority)
+    row = (await tx.execute(query.where(incidents.c.id == plan.incident))).one_or_none()
+    return About(plan.tier, *(row or (None, None)))
 
 
 async def _rejudged(context: Context, tx: Transaction, plan: Plan, now: datetime) -> str | None:
