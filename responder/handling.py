@@ -1,21 +1,21 @@
-"""What a person does to an incident and its leases: take it, close it, end a hold early."""
+"""What a person does to an incident as a whole: take it, and close it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import select, update
 
-from responder.approval import totp
+from responder.approval.lease_drawing import Wish
+from responder.approval.leasing import Leasing, Proof
 from responder.audit import Entry, append
-from responder.crypto.keyring import KeyRing
 from responder.errors import Refused
 from responder.people.person import Person
+from responder.policy.leases import LeaseKind
 from responder.policy.sla import Clock
-from responder.policy.tiers import Tier
 from responder.standing.clocks import meet
-from responder.store import Store, Transaction
-from responder.store.tables import asks, holds, incidents, runs
+from responder.store import Store
+from responder.store.tables import asks, incidents, runs
 from responder.verbs.asking import bump
 
 
@@ -58,17 +58,28 @@ async def acknowledge(store: Store, incident_id: str, person: Person) -> None:
 
 
 async def close(
-    store: Store, ring: KeyRing, incident_id: str, person: Person, resolution: Resolution, code: str
-) -> list[str]:
+    store: Store,
+    leasing: Leasing,
+    incident_id: str,
+    person: Person,
+    resolution: Resolution,
+    proof: Proof | None = None,
+    *,
+    method: str = "api token",
+) -> Mapping[Any, Any] | None:
     """
-    Close an incident; returns the resources whose holds ended by it.
+    Close an incident; returns the ask that ends what it holds, if it was a false positive.
 
     Closing releases nothing by itself: what is contained stays leased to its end. Only a false
-    positive ends its own holds, with the second factor that the heaviest of them took.
+    positive ends its own holds, newest first, all by one signed decision that is as heavy as the
+    heaviest of them. Where that takes a second person the incident is closed now, and its holds end
+    when they have approved. Raises `Refused` if *person* may not, and closes nothing then.
     """
-    live = await live_holds(store, incident_id)
+    prepared = None
     if resolution is Resolution.FALSE_POSITIVE:
-        await _step_up(store, ring, person, live, code)
+        reason = f"undo {incident_id}: it was a false positive"
+        wish = Wish(kind=LeaseKind.END, incident=incident_id, reason=reason)
+        prepared = await leasing.prepare(wish, person, proof or Proof(), method=method)
     now = store.now()
     async with store.transaction() as tx:
         values = {
@@ -82,11 +93,9 @@ async def close(
             raise Refused(f"{incident_id}: there is no such open incident")
         for clock in Clock:
             await meet(tx, incident_id, clock, now)
-        await tx.execute(
-            update(asks)
-            .where(asks.c.incident == incident_id, asks.c.state == "open")
-            .values(state="denied", decided=now)
-        )
+        # What would be done is not done any more; what is held is still decided about.
+        of = (asks.c.incident == incident_id, asks.c.kind == "step", asks.c.state == "open")
+        await tx.execute(update(asks).where(*of).values(state="denied", decided=now))
         await tx.execute(
             update(runs)
             .where(runs.c.incident == incident_id, runs.c.closed.is_(None))
@@ -101,77 +110,4 @@ async def close(
         )
         await append(tx, now, entry)
         await bump(tx, incident_id)
-        if resolution is Resolution.FALSE_POSITIVE:
-            await _end(tx, store, live, person)
-    return [hold["resource"] for hold in live] if resolution is Resolution.FALSE_POSITIVE else []
-
-
-async def end_holds(
-    store: Store,
-    ring: KeyRing,
-    person: Person,
-    code: str,
-    *,
-    hold: str | None = None,
-    resource: str | None = None,
-) -> list[str]:
-    """End one hold, or every hold on one resource, now; returns the resources to be looked at."""
-    live = await live_holds(store, hold=hold, resource=resource)
-    if not live:
-        raise Refused(f"nothing live is held by {hold or resource}")
-    await _step_up(store, ring, person, live, code)
-    async with store.transaction() as tx:
-        await _end(tx, store, live, person)
-    return list(dict.fromkeys(one["resource"] for one in live))
-
-
-async def live_holds(
-    store: Store,
-    incident: str | None = None,
-    *,
-    hold: str | None = None,
-    resource: str | None = None,
-) -> Sequence[Mapping[Any, Any]]:
-    """The holds that have not ended, of an incident, of a resource, or one by its id."""
-    query = select(holds).where(holds.c.ended.is_(None))
-    if incident is not None:
-        query = query.where(holds.c.incident == incident)
-    if hold is not None:
-        query = query.where(holds.c.id == hold)
-    if resource is not None:
-        query = query.where(holds.c.resource == resource)
-    async with store.reading() as tx:
-        return (await tx.execute(query.order_by(holds.c.taken))).mappings().all()
-
-
-async def _step_up(
-    store: Store, ring: KeyRing, person: Person, live: Sequence[Mapping[Any, Any]], code: str
-) -> None:
-    """Ending early is tiered like the change: what took a second factor takes one to let go."""
-    heavy = [hold for hold in live if Tier(hold["tier"]).rank >= Tier.T2.rank]
-    if not heavy:
-        return
-    if not code:
-        raise Refused(
-            f"{heavy[0]['summary']} is {heavy[0]['tier']}: ending it needs a code of your second factor"
-        )
-    await totp.check(store, ring, person.name, code, store.now())
-
-
-async def _end(
-    tx: Transaction, store: Store, live: Sequence[Mapping[Any, Any]], person: Person
-) -> None:
-    now = store.now()
-    for one in live:
-        this = update(holds).where(holds.c.id == one["id"], holds.c.ended.is_(None))
-        if (await tx.execute(this.values(ended=now, ended_by=person.name))).rowcount != 1:
-            continue
-        entry = Entry(
-            kind="hold ended",
-            actor=person.name,
-            subject=one["id"],
-            incident=one["incident"],
-            data={"resource": one["resource"], "summary": one["summary"]},
-        )
-        await append(tx, now, entry)
-        await bump(tx, one["incident"])
+        return None if prepared is None else await leasing.put(tx, prepared)

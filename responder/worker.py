@@ -4,13 +4,13 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from responder.approval.decision import Judgement
@@ -29,6 +29,7 @@ from responder.surroundings import surroundings
 from responder.temporal import Link, connect, until_there
 from responder.verbs.context import Context
 from responder.verbs.doing import Doing
+from responder.verbs.guarding import Guard
 from responder.verbs.lifting import Lifting
 from responder.verbs.paging import Paging
 from responder.verbs.previewing import Previewing
@@ -71,7 +72,11 @@ def make_context(settings: Settings, store: Store, client: Client) -> Context:
 
 
 def make_worker(
-    context: Context, client: Client, task_queue: str, schedules: tuple[Schedule, ...] = ()
+    context: Context,
+    client: Client,
+    task_queue: str,
+    schedules: tuple[Schedule, ...] = (),
+    interceptors: Sequence[Interceptor] = (),
 ) -> Worker:
     """Temporal's worker with every workflow and verb."""
     occasions = Occasions(context.store, context.kinds, context.policy(), schedules)
@@ -103,6 +108,7 @@ def make_worker(
             paging.page,
         ],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        interceptors=interceptors,
         max_cached_workflows=_CACHED,
         max_concurrent_activities=_ACTIVITIES,
         max_concurrent_local_activities=_LOCAL_ACTIVITIES,
@@ -131,6 +137,7 @@ async def run_worker(settings: Settings) -> None:
     context = make_context(settings, store, lazy)
     # The sweep needs no Temporal: what is held is watched, and undone in time, without it.
     sweep = asyncio.create_task(Sweep(context).run())
+    guard = asyncio.create_task(Guard(context).run())
     watch = asyncio.create_task(Watch(store).run())
     try:
         if await _until(stop, "temporal", lambda: until_there(lazy, 5)):
@@ -140,7 +147,7 @@ async def run_worker(settings: Settings) -> None:
                 log.info("worker_ready", worker=context.worker, queue=settings.temporal.task_queue)
                 await stop.wait()
     finally:
-        for task in (sweep, watch):
+        for task in (sweep, guard, watch):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task

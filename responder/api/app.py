@@ -38,14 +38,14 @@ from responder.approval.service import Approvals
 from responder.catalogue import load_kinds, load_secrets
 from responder.console import every_page as console
 from responder.crypto.jwks import PublishedKeys
-from responder.crypto.keyring import KeyRing, write_private
+from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
 from responder.errors import Refused
 from responder.intake.drain import Drain
 from responder.keys import Keys
 from responder.nudge import Nudger
 from responder.outbox import Outbox
-from responder.people import tokens
+from responder.people import local_token
 from responder.people.preflight import refuse_gaps
 from responder.people.standing_in import in_force
 from responder.people.token_keys import TokenKeys
@@ -73,7 +73,7 @@ async def make_parts(settings: Settings) -> Parts:
     await bring_up_to_date(store)
     people, token_keys = settings.directory(), TokenKeys(keys.tokens)
     if not settings.people:
-        await _local_token(settings, store, token_keys, next(iter(people)).name)
+        await local_token.renew(settings.state, store, token_keys, next(iter(people)).name)
     policy = settings.policy(surroundings(settings))
     payloads, deliveries = KeyRing.load(keys.payloads), KeyRing.load(keys.store)
     client = await connect(settings.temporal, payloads, lazy=True)
@@ -109,13 +109,6 @@ async def make_parts(settings: Settings) -> Parts:
         codec_path=os.environ.get("RESPONDER_CODEC_PATH") or secrets.token_urlsafe(24),
         slack=open_slack(settings.slack),
     )
-
-
-async def _local_token(settings: Settings, store: Store, keys: TokenKeys, name: str) -> None:
-    path = settings.state / "keys" / "local.token"
-    if path.exists() and await tokens.holder(store, keys, path.read_text().strip()) == name:
-        return
-    write_private(path, (await tokens.issue(store, keys, name)).encode())
 
 
 ENDPOINTS: tuple[Endpoint, ...] = tuple(
@@ -199,12 +192,21 @@ def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
     return {
         "drain": parts.drain.run(),
         "outbox": Outbox(parts.store, parts.routing).run(),
+        "leases": parts.lease_delivery.run(),
         "nudger": Nudger(parts.store, parts.link, parts.kinds, parts.policy).run(),
         "reconciler": _reconcile(parts),
         "attention": Attention(parts.store, parts.people, parts.settings.approvals).run(),
         "auditor": Auditor(parts.store).run(),
         **slack_background(parts),
+        **_local_token(parts),
     }
+
+
+def _local_token(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
+    if parts.settings.people:
+        return {}
+    name, state = next(iter(parts.people)).name, parts.settings.state
+    return {"local token": local_token.keep(state, parts.store, parts.token_keys, name)}
 
 
 async def _reconcile(parts: Parts) -> None:

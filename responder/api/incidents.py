@@ -1,9 +1,11 @@
 """Incidents over HTTP."""
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 from sqlalchemy import select
 
+from responder.api.leases import told
 from responder.api.route import Call, Problem, Routes
+from responder.approval.leasing import Proof
 from responder.handling import Resolution, acknowledge, close
 from responder.incident import Frozen
 from responder.people.person import Permission
@@ -17,7 +19,8 @@ class Closing(Frozen):
     """How an incident is closed."""
 
     resolution: Resolution
-    code: str = Field(default="", max_length=16)
+    code: str = Field(default="", max_length=64)
+    passkey: dict[str, JsonValue] | None = None
 
 
 @routes.get("/api/incidents", Permission.INCIDENTS_READ)
@@ -58,11 +61,11 @@ async def ack(call: Call) -> Row:
 
 @routes.post("/api/incidents/{incident}/close", Permission.INCIDENTS_WRITE)
 async def close_incident(call: Call) -> Row:
-    """Close it; a false positive ends its holds as well."""
+    """Close it; a false positive undoes its holds, newest first, and the answer says what came of each."""
     incident, served, closing = call.path("incident"), call.served, await call.body(Closing)
-    ended = await close(
-        served.store, served.deliveries, incident, call.person, closing.resolution, closing.code
+    proof = Proof(code=closing.code, passkey=closing.passkey)
+    ask = await close(
+        served.store, served.leasing, incident, call.person, closing.resolution, proof
     )
-    for resource in ended:
-        await served.link.lease(resource, None, new=False)
-    return {"incident": incident, "resolution": closing.resolution, "ended": ended}
+    answer = {"incident": incident, "resolution": closing.resolution}
+    return answer | (await told(call, ask) if ask is not None else {"ask": None, "leases": []})

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from responder.approval.leasing import Leasing
 from responder.approval.service import Approvals
 from responder.crypto.jwks import PublishedKeys
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
 from responder.intake.drain import Drain
+from responder.lease_delivery import LeaseDelivery
 from responder.notify.routing import Routing
 from responder.notify.slack import SlackSender
 from responder.people.person import Directory
@@ -47,6 +49,25 @@ class Parts:
     codec_path: str
     slack: Slack | None = None
     ready: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def leasing(self) -> Leasing:
+        """Where leases are ended and extended by decisions."""
+        return Leasing(
+            self.store,
+            self.signer,
+            self.deliveries,
+            self.policy,
+            self.people,
+            self.kinds,
+            origin=self.settings.api.origin,
+            rules=self.settings.approvals,
+        )
+
+    @property
+    def lease_delivery(self) -> LeaseDelivery:
+        """What writes down and makes known what was decided about leases."""
+        return LeaseDelivery(self.store, self.link, self.leasing)
 
     @property
     def reach(self) -> Reach:

@@ -87,11 +87,11 @@ async def _must_not_have_begun(tx: Transaction, ask: Mapping[Any, Any]) -> None:
             "approval to take back"
         )
     query = select(steps.c.begun).where(steps.c.key == ask["step"])
-    begun = (await tx.execute(query)).scalar_one_or_none()
+    begun = ask["applied"] or (await tx.execute(query)).scalar_one_or_none()
     if begun is not None:
         raise Refused(
             f"ask {ask['id']}: what was approved began at {begun:%H:%M:%S} UTC, and taking the approval "
-            "back would undo nothing\n\nhint: responder leases end RESOURCE"
+            "back would undo nothing\n\nhint: responder leases undo RESOURCE"
         )
 
 

@@ -3,7 +3,7 @@
 import typer
 
 from responder.cli import steering
-from responder.cli.say import put, table, talk
+from responder.cli.say import WAITING, Stop, put, table, talk
 
 app = typer.Typer(help="What is going on, and taking it.", no_args_is_help=True)
 steering.register(app)
@@ -77,10 +77,16 @@ def resolve(incident: str, false_positive: bool = FALSE_POSITIVE, code: str = CO
     found = ask(
         "POST", f"/api/incidents/{incident}/close", json={"resolution": resolution, "code": code}
     )
-    talk(
-        f"{incident} is closed: {resolution}"
-        + (f"; ending {', '.join(found['ended'])}" if found["ended"] else "")
-    )
+    talk(f"{incident} is closed: {resolution}")
+    if not found["leases"]:
+        return
+    from responder.cli.leases import say_what_came  # noqa: PLC0415 - only where something was held
+
+    say_what_came(found)
+    if found["ask"]["state"] == "open":
+        raise Stop(
+            WAITING, f"what it holds ends then: responder approvals show {found['ask']['id']}"
+        )
 
 
 @app.command()

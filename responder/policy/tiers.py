@@ -67,6 +67,11 @@ class TierRules(Frozen):
     longest_alone: timedelta = Field(
         default=timedelta(hours=24), description="A longer lease is T2 at least."
     )
+    longest_extension: timedelta = Field(
+        default=timedelta(days=7),
+        gt=timedelta(0),
+        description="How far from now the new end of an extended lease may be at most.",
+    )
     narrow_v4: int = Field(default=32, description="An IPv4 prefix shorter than this is T2.")
     narrow_v6: int = Field(default=128, description="An IPv6 prefix shorter than this is T2.")
     wide_v4: int = Field(default=28, description="An IPv4 prefix shorter than this is T3.")

@@ -16,7 +16,7 @@ from responder.policy.tiers import Ruling
 from responder.standing.facts import Facts
 from responder.standing.judging import judged
 from responder.store.rows import Row
-from responder.verbs.enforcing import DONE
+from responder.verbs.believing import DONE
 
 # A decision is picked up within a second or two; what is not after this is said aloud.
 UNHEARD = timedelta(seconds=10)

@@ -194,6 +194,7 @@ asks = Table(
     Column("subject", JSON, nullable=True),
     Column("applied", Moment, nullable=True),
     Index("ix_asks_state", "state"),
+    Index("ix_asks_kind", "kind"),
 )
 
 decisions = Table(

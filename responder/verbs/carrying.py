@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -15,8 +15,9 @@ from responder.policy.tiers import Ruling
 from responder.store.database import Transaction
 from responder.store.rows import insert_new
 from responder.store.tables import holds, incidents, resources, runs, steps
+from responder.verbs.believing import DONE, remember
 from responder.verbs.context import Context
-from responder.verbs.enforcing import DONE, enforce
+from responder.verbs.enforcing import enforce
 from responder.verbs.planning import Seen
 from responder.verbs.recognising import Run
 from responder.verbs.telling import tell
@@ -40,7 +41,7 @@ async def take(
     for index, (change, one) in enumerate(zip(plan.changes, seen, strict=True)):
         if change.ruling is Ruling.REFUSE:
             continue
-        until = _ends(one.action, now)
+        until = _ends(one.action, change.lasts, now)
         for point, resource in one.resources.items():
             if not await _claim_resource(tx, resource.name, point, one, now):
                 return resource.name
@@ -69,6 +70,8 @@ async def take(
     )
     if begun_now.rowcount != 1:
         raise Refused(f"{run.id}: the run or its incident is closed; nothing was done")
+    digest = plan.digest
+    remember(key, digest, plan)
     begun = [
         (change.summary, sorted(one.resources))
         for change, one in zip(plan.changes, seen, strict=True)
@@ -80,7 +83,7 @@ async def take(
         subject=key,
         incident=run.incident.id,
         data={
-            "digest": plan.digest,
+            "digest": digest,
             "do": [summary for summary, _ in begun],
             "at": list(dict.fromkeys(point for _, points in begun for point in points)),
         },
@@ -141,9 +144,9 @@ def base_of(dump: Any, found: Found[Any] | None) -> dict[str, Any]:  # noqa: ANN
     }
 
 
-def _ends(action: Action[Any], now: datetime) -> datetime | None:
-    """Until when a hold of *action* lives: its lease, or how long something irreversible is tried."""
-    lasts = action.lasts if action.reversible else action.lasts or action.try_for
+def _ends(action: Action[Any], planned: timedelta | None, now: datetime) -> datetime | None:
+    """Until when a hold of *action* lives: as planned, or how long something irreversible is tried."""
+    lasts = planned if action.reversible else planned or action.try_for
     return None if lasts is None else now + lasts
 
 

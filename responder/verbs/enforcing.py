@@ -20,11 +20,11 @@ from responder.errors import Unreachable
 from responder.plan import Outcome
 from responder.store.database import Transaction
 from responder.store.tables import holds, incidents, resources
+from responder.verbs.believing import DONE
 from responder.verbs.context import Context
 from responder.verbs.held import Held, Wanted, load
 
 TOLERANCE = timedelta(seconds=5)
-DONE = "done"  # what ended the hold of an action that cannot be undone: there is nothing to hold
 _FIRST_RETRY = timedelta(seconds=5)
 _LONGEST_RETRY = timedelta(seconds=60)
 _ROUNDS = 5

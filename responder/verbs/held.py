@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from responder.contract import Action, Request
 from responder.store.database import Transaction
 from responder.store.tables import holds, resources
+from responder.verbs.believing import Belief, believe, every_hold
 from responder.verbs.context import Context
 
 # How much longer than the lease an enforcement point itself keeps a state: long enough for our own
@@ -59,22 +60,14 @@ class Held:
         return Wanted(state, None if None in ends else max(ends))
 
 
-async def live_holds(tx: Transaction, name: str, now: datetime) -> Sequence[Mapping[Any, Any]]:
-    """The holds on a resource that have not ended, oldest first."""
-    query = (
-        select(holds)
-        .where(
-            holds.c.resource == name,
-            holds.c.ended.is_(None),
-            or_(holds.c.until.is_(None), holds.c.until > now),
-        )
-        .order_by(holds.c.taken, holds.c.id)
-    )
-    return (await tx.execute(query)).mappings().all()
+async def believed(context: Context, tx: Transaction, name: str, now: datetime) -> Sequence[Belief]:
+    """What is believed of every hold that there ever was on a resource, oldest first."""
+    query = every_hold().where(holds.c.resource == name).order_by(holds.c.taken, holds.c.id)
+    return await believe(context, tx, (await tx.execute(query)).mappings().all(), now)
 
 
 async def load(context: Context, tx: Transaction, name: str) -> Held | None:
-    """The resource *name* if it is held by anything that still lives."""
+    """The resource *name* if it is held by anything that still lives, whatever rows say of it."""
     row = (
         (await tx.execute(select(resources).where(resources.c.name == name)))
         .mappings()
@@ -82,7 +75,8 @@ async def load(context: Context, tx: Transaction, name: str) -> Held | None:
     )
     if row is None or row["state"] != "held":
         return None
-    live = await live_holds(tx, name, context.store.now())
+    found = await believed(context, tx, name, context.store.now())
+    live = [one.row for one in found if one.lives]
     if not live:
         return None
     actions = [context.kinds.action(Request.model_validate(hold["request"])) for hold in live]

@@ -13,14 +13,17 @@ from responder.errors import Drifted, Unreachable
 from responder.plan import Outcome
 from responder.store.database import Transaction
 from responder.store.tables import holds, incidents, resources
+from responder.verbs.believing import TIME, held_again, put_back
 from responder.verbs.context import Context, heartbeats, verb
 from responder.verbs.enforcing import TOLERANCE, enforce
-from responder.verbs.held import live_holds
+from responder.verbs.held import believed
 from responder.verbs.telling import tell
+from responder.verbs.turns import turn
 from responder.workflows.wire import LeaseStart, Lifted
 
 _CLAIM = timedelta(seconds=45)  # longer than any one command at an enforcement point may take
 _CLAIMED_BY_ANOTHER = timedelta(seconds=5)
+_LOOK_AGAIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -109,24 +112,23 @@ async def _claim(context: Context, tx: Transaction, name: str, now: datetime) ->
     row = (await tx.execute(query)).mappings().one_or_none()
     if row is None or row["state"] in ("clear", "disputed", "settled"):
         return Lifted(over=True)
-    live = await live_holds(tx, name, now)
-    if live and row["state"] == "held":
+    found = await believed(context, tx, name, now)
+    await put_back(tx, found, now)
+    live = [one.row for one in found if one.lives]
+    ended = [one.row for one in reversed(found) if one.over]
+    if live:
+        await held_again(tx, row, live[0]["incident"], now)
         ends = [hold["until"] for hold in live]
         return Lifted(until=None if None in ends else max(ends))
-    ended = (
-        (
-            await tx.execute(
-                select(holds).where(holds.c.resource == name).order_by(holds.c.taken.desc())
-            )
-        )
-        .mappings()
-        .all()
-    )
+    if not ended:  # nothing was decided about it, so nothing is undone either
+        return Lifted(until=now + _LOOK_AGAIN)
+    if (before := await turn(tx, name, ended[0]["id"], now)) is not None:
+        return Lifted(until=before)
     open_now = tuple(hold for hold in ended if hold["ended"] is None)
     await tx.execute(
         update(holds)
         .where(holds.c.resource == name, holds.c.ended.is_(None), holds.c.until <= now)
-        .values(ended=holds.c.until, ended_by="time")
+        .values(ended=holds.c.until, ended_by=TIME)
     )
     claim = await tx.execute(
         update(resources)
@@ -140,7 +142,7 @@ async def _claim(context: Context, tx: Transaction, name: str, now: datetime) ->
         return Lifted(until=now + _CLAIMED_BY_ANOTHER)
     about = tuple(dict.fromkeys(hold["incident"] for hold in (open_now or ended[:1])))
     if row["state"] == "held":
-        by = sorted({hold["ended_by"] or "time" for hold in ended})
+        by = sorted({hold["ended_by"] or TIME for hold in ended})
         for incident in about:
             entry = Entry(
                 kind="undo",

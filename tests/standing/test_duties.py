@@ -152,8 +152,7 @@ async def test_a_report_is_owed_after_the_incident_is_closed_and_the_nudger_says
     desk = owed.desk
     aware = desk.clock.now
     await owed.begin("nis2", aware=aware)
-    ring = desk.approvals()._ring
-    await close(desk.store, ring, "IR-1", owed.ana, Resolution.RESOLVED, "")
+    await close(desk.store, desk.leasing(), "IR-1", owed.ana, Resolution.RESOLVED)
     await owed.look()
     desk.clock.now = aware + 24 * HOUR + timedelta(seconds=3)
     link: Any = desk.server

@@ -14,7 +14,10 @@ from activities import ACTIONS, LOOKUPS
 from activities.block import Block
 from activities.isolate import Isolate
 from responder.approval.decision import Judgement
+from responder.approval.lease_drawing import Wish
+from responder.approval.leasing import Leasing, Proof
 from responder.approval.service import Approvals, Verdict
+from responder.approval.settings import ApprovalSettings
 from responder.audit import Fault, verify
 from responder.contract import Action, Request
 from responder.crypto.keyring import KeyRing
@@ -229,14 +232,29 @@ class Desk:
         decided = await self.approvals().decide(ask, self.people[who], verdict, method="test")
         return str(decided["state"])
 
-    async def end(self, resource: str, by: str = "ana", *, incident: str = "%") -> None:
+    def leasing(self) -> Leasing:
+        """Where leases are ended and extended by decisions."""
+        return Leasing(
+            self.store, self.signer, KeyRing.fresh(), self.policy, self.context.judgement.people,
+            self.context.kinds, origin="http://127.0.0.1:8080", rules=ApprovalSettings(),
+        )  # fmt: skip
+
+    async def wish(self, wish: Wish, by: str = "ana", *, and_by: str = "ben") -> Any:
+        """Somebody ends or extends leases; who is needed beside them approves it too."""
+        leasing = self.leasing()
+        ask = await leasing.request(wish, self.people[by], Proof(), method="test")
+        if ask["state"] == "open" and and_by:
+            verdict = Verdict(approve=True, digest=ask["digest"], number=ask["number"])
+            ask = await self.approvals().decide(
+                ask["id"], self.people[and_by], verdict, method="test"
+            )
+            async with self.store.transaction() as tx:
+                await leasing.apply(tx, ask)
+        return ask
+
+    async def end(self, resource: str, by: str = "ana", *, incident: str | None = None) -> Any:
         """A person ends the holds on *resource*: all, or those of one incident."""
-        async with self.store.transaction() as tx:
-            this = holds.update().where(
-                holds.c.resource == resource, holds.c.ended.is_(None),
-                holds.c.incident.like(incident),
-            )  # fmt: skip
-            await tx.execute(this.values(ended=self.clock.now, ended_by=by))
+        return await self.wish(Wish(resource=resource, incident=incident), by)
 
     async def row(self, resource: str) -> Any:
         """The resource's row."""

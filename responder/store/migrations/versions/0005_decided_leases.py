@@ -19,6 +19,7 @@ def upgrade() -> None:
         )
         batch_op.add_column(sa.Column("subject", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("applied", Moment(), nullable=True))
+        batch_op.create_index("ix_asks_kind", ["kind"], unique=False)
     with op.batch_alter_table("holds", schema=None) as batch_op:
         batch_op.add_column(sa.Column("verified", Moment(), nullable=True))
         batch_op.add_column(sa.Column("lifted", Moment(), nullable=True))

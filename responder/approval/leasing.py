@@ -1,0 +1,332 @@
+"""
+Ending and extending leases: decisions like any other, tiered like the change that is held.
+
+Who asks gives the first decision at once. Where that is enough it is done in the same transaction;
+where a second person is needed the ask waits for them like every ask. What was approved is written
+down once, by one swap of the ask's row, whoever gets to it first.
+"""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field, JsonValue
+from sqlalchemy import insert, select, update
+
+from responder.approval import passkeys
+from responder.approval.decision import Decision, Judgement
+from responder.approval.fatigue import Asked, tell_approvers
+from responder.approval.lease_check import about, change_of, objection
+from responder.approval.lease_drawing import Drawn, Wish, draw
+from responder.approval.number_match import number_for
+from responder.approval.recording import record
+from responder.approval.settings import ApprovalSettings
+from responder.approval.step_up import step_up
+from responder.audit import Entry, append
+from responder.crypto.keyring import KeyRing
+from responder.crypto.signing import Signer
+from responder.errors import Refused
+from responder.incident import Frozen
+from responder.people.person import Directory, Permission, Person
+from responder.plan import Plan
+from responder.policy.judge import Policy
+from responder.policy.leases import LeaseChange, LeaseKind
+from responder.policy.tiers import Needs
+from responder.store import Store, Transaction
+from responder.store.leasing import leased
+from responder.store.tables import asks, holds, incidents, resources
+from responder.verbs.asking import bump
+from responder.verbs.believing import approvers
+from responder.verbs.context import Kinds
+from responder.verbs.telling import tell_audited
+
+
+class Proof(Frozen):
+    """What a person proves themselves with as they ask for it."""
+
+    code: str = Field(default="", max_length=64, description="Of an app, or a backup code.")
+    passkey: dict[str, JsonValue] | None = Field(
+        default=None, description="The browser's answer to the challenge for exactly this."
+    )
+
+
+class Prepared(Frozen):
+    """An ask about leases whose first decision can be given: by whom, and how they proved it."""
+
+    drawn: Drawn
+    needs: Needs
+    person: str
+    factors: tuple[str, ...]
+    method: str
+    reason: str
+
+
+class Leasing:
+    """Where asks about leases are opened, and where what was approved of them is written down."""
+
+    def __init__(
+        self,
+        store: Store,
+        signer: Signer,
+        ring: KeyRing,
+        policy: Policy,
+        people: Directory,
+        kinds: Kinds,
+        *,
+        origin: str,
+        rules: ApprovalSettings,
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._ring = ring
+        self._policy = policy
+        self._people = people
+        self._kinds = kinds
+        self._origin = origin
+        self._rules = rules
+        self._judgement = Judgement(signer.verifier, people, rules.break_glass)
+
+    async def request(
+        self, wish: Wish, person: Person, proof: Proof, *, method: str
+    ) -> Mapping[Any, Any]:
+        """
+        Ask for *wish* and give *person*'s decision; returns the ask, whose state says if it is done.
+
+        Raises `Refused` if nothing that lives is named, if policy does not allow it, or if they may
+        not decide it or did not prove themselves.
+        """
+        prepared = await self.prepare(wish, person, proof, method=method)
+        if prepared is None:
+            raise _nothing(wish)
+        async with self._store.transaction() as tx:
+            return await self.put(tx, prepared)
+
+    async def prepare(
+        self, wish: Wish, person: Person, proof: Proof, *, method: str
+    ) -> Prepared | None:
+        """
+        What `put` needs, with *person*'s second factor used up where one is needed.
+
+        None if nothing that lives is named; raises like `request` otherwise.
+        """
+        drawn = await self._drawn(wish, person)
+        if drawn is None:
+            return None
+        needs = self._policy.tiers.asked(drawn.change.tier)
+        factors = [method]
+        if needs.stepped_up:
+            if not proof.code and proof.passkey is None:
+                raise Refused(
+                    f"{wish.named} is {drawn.change.tier}: to {wish.kind} its lease needs a code of your "
+                    "second factor, or your passkey"
+                )
+            kind = await step_up(
+                self._store,
+                self._ring,
+                self._origin,
+                person.name,
+                code=proof.code,
+                passkey=proof.passkey,
+                bound_to=f"lease/{drawn.change.digest}",
+                now=self._store.now(),
+            )
+            factors.append(kind)
+        return Prepared(
+            drawn=drawn,
+            needs=needs,
+            person=person.name,
+            factors=tuple(factors),
+            method=method,
+            reason=wish.reason,
+        )
+
+    async def challenge(self, wish: Wish, person: Person) -> dict[str, Any]:
+        """What *person*'s browser asks their passkey for, to `request` exactly *wish*."""
+        drawn = await self._drawn(wish, person)
+        if drawn is None:
+            raise _nothing(wish)
+        bound_to, now = f"lease/{drawn.change.digest}", self._store.now()
+        return await passkeys.challenge_for(self._store, self._origin, person.name, bound_to, now)
+
+    async def _drawn(self, wish: Wish, person: Person) -> Drawn | None:
+        async with self._store.reading() as tx:
+            drawn = await draw(tx, self._kinds, self._policy, wish, self._store.now())
+            if drawn is None:
+                return None
+            if not person.may(Permission.APPROVALS_DECIDE):
+                raise Refused(f"{person.name} may not decide asks; the role operator or admin may")
+            if said := person.may_not_approve(await about(tx, drawn.change)):
+                raise Refused(f"{person.name} may not {wish.kind} it: {said}")
+            await _must_be_new(tx, drawn.change)
+        return drawn
+
+    async def put(self, tx: Transaction, prepared: Prepared) -> Mapping[Any, Any]:
+        """Open the ask and record its first decision in *tx*; if that is enough, it is done there as well."""
+        drawn, now = prepared.drawn, self._store.now()
+        change, name = drawn.change, secrets.token_hex(8)
+        await _must_be_new(tx, change)
+        query = select(incidents.c.priority).where(incidents.c.id == change.incident)
+        priority = (await tx.execute(query)).scalar_one()
+        expires = now + self._policy.approve_within[priority]
+        await _insert(tx, prepared, name, now, expires)
+        decision = Decision(
+            ask=name,
+            digest=change.digest,
+            principal=prepared.person,
+            approve=True,
+            method=prepared.method,
+            factors=prepared.factors,
+            issued=now,
+            expires=now + self._policy.execute_within,
+            nonce=secrets.token_hex(16),
+            policy=self._policy.version,
+            reason=prepared.reason,
+        )
+        ask = await record(tx, self._signer, decision)
+        if ask["state"] == "approved":
+            await self.apply(tx, ask)
+        else:
+            asked = Asked(
+                id=name,
+                incident=change.incident,
+                priority=priority,
+                requester=drawn.requester,
+                people=prepared.needs.people - 1,
+                tier=change.tier,
+                subject=f"{priority} {change.incident}: {prepared.person} wants to {change.kind} "
+                f"{', '.join(change.resources)[:200]}; approve it too?",
+                body=f"It is {change.tier} and needs {prepared.needs.people} people.\n"
+                f"Approve by {expires:%H:%M:%S} UTC\n\n    responder approvals show {name}",
+            )
+            await tell_approvers(tx, self._people, self._rules, asked, now)
+        return (await tx.execute(select(asks).where(asks.c.id == name))).mappings().one()
+
+    async def apply(self, tx: Transaction, ask: Mapping[Any, Any]) -> tuple[str, ...]:
+        """
+        Write down what *ask*, which is approved, decides; returns the resources to be looked at.
+
+        Done once, whoever calls it and however often. What the signatures do not allow, or no longer
+        in time, is not done: the ask expires, and people are told.
+        """
+        now, change = self._store.now(), change_of(ask)
+        said = await objection(tx, self._judgement, self._policy.tiers, ask, now)
+        if change is not None and Plan.model_validate(ask["plan"]).digest != change.shown:
+            said = said or "people were shown another plan than they signed"
+        this = (asks.c.id == ask["id"], asks.c.state == "approved", asks.c.applied.is_(None))
+        if said or change is None:
+            swapped = await tx.execute(
+                update(asks).where(*this).values(state="expired", decided=now)
+            )
+            if swapped.rowcount == 1:
+                await _say_not_done(tx, ask, said or "", now)
+            return ()
+        swapped = await tx.execute(update(asks).where(*this).values(applied=now))
+        if swapped.rowcount != 1:
+            return ()
+        by = await approvers(tx, ask["id"])
+        for hold in change.holds:
+            values = (
+                {"ended": now, "ended_by": by}
+                if change.kind is LeaseKind.END
+                else {"until": change.until}
+            )
+            live = [holds.c.id == hold.id, holds.c.ended.is_(None)]
+            if change.kind is LeaseKind.EXTEND:
+                live += [holds.c.until > now, holds.c.until < change.until]
+            if (await tx.execute(update(holds).where(*live).values(values))).rowcount != 1:
+                continue
+            data: dict[str, JsonValue] = {
+                "resource": hold.resource,
+                "summary": hold.summary,
+                "ask": ask["id"],
+            }
+            if change.until is not None:
+                data["until"] = change.until.isoformat()
+            kind = "hold ended" if change.kind is LeaseKind.END else "hold extended"
+            entry = Entry(kind=kind, actor=by, subject=hold.id, incident=hold.incident, data=data)
+            await append(tx, now, entry)
+        for incident in dict.fromkeys(hold.incident for hold in change.holds):
+            await bump(tx, incident)
+        soon = update(resources).where(
+            resources.c.name.in_(change.resources), resources.c.state == "held"
+        )
+        await tx.execute(soon.values(next_try=now))  # the sweep looks, if no lease is made to
+        return change.resources
+
+
+def _nothing(wish: Wish) -> Refused:
+    return Refused(f"nothing live is held by {wish.named}")
+
+
+async def _must_be_new(tx: Transaction, change: LeaseChange) -> None:
+    query = select(asks.c.id).where(
+        asks.c.kind == change.kind, asks.c.digest == change.digest, asks.c.state == "open"
+    )
+    if (found := (await tx.execute(query)).scalar()) is not None:
+        raise Refused(
+            f"ask {found} waits for exactly this\n\nhint: responder approvals approve {found}"
+        )
+
+
+async def _insert(
+    tx: Transaction, prepared: Prepared, name: str, now: datetime, expires: datetime
+) -> None:
+    drawn, change = prepared.drawn, prepared.drawn.change
+    await tx.execute(
+        insert(asks).values(
+            id=name,
+            step=None,
+            incident=change.incident,
+            run=drawn.plan.run,
+            digest=change.digest,
+            plan=drawn.plan.model_dump(mode="json"),
+            tier=change.tier,
+            needs=prepared.needs.model_dump(mode="json"),
+            number=number_for(prepared.needs),
+            requester=drawn.requester,
+            state="open",
+            opened=now,
+            expires=expires,
+            delivered=False,
+            kind=change.kind,
+            subject=change.model_dump(mode="json"),
+        )
+    )
+    rows = [{"ask": name, "hold": hold.id, "position": at} for at, hold in enumerate(change.holds)]
+    await tx.execute(insert(leased), rows)
+    data: dict[str, JsonValue] = {
+        "kind": change.kind,
+        "holds": [hold.id for hold in change.holds],
+        "digest": change.digest,
+        "tier": change.tier,
+        "expires": expires.isoformat(),
+    }
+    entry = Entry(
+        kind="asked",
+        actor=prepared.person,
+        subject=f"ask {name}",
+        incident=change.incident,
+        data=data,
+    )
+    await append(tx, now, entry)
+
+
+async def _say_not_done(tx: Transaction, ask: Mapping[Any, Any], said: str, now: datetime) -> None:
+    await tell_audited(
+        tx,
+        now,
+        Entry(
+            kind="not applied",
+            actor="approvals",
+            subject=f"ask {ask['id']}",
+            incident=ask["incident"],
+            data={"said": said},
+        ),
+        key=f"not applied/{ask['id']}",
+        audience="security",
+        loud=True,
+        subject=f"{ask['incident']}: ask {ask['id']} reads as approved, and nothing was done",
+        body=f"{said}. The lease is as it was; ask again if it should not be.",
+    )
+    await bump(tx, ask["incident"])
