@@ -44,6 +44,7 @@ async def examine(settings: Settings) -> list[Finding]:
         "temporal": _temporal,
         "sources": _sources,
         "people": _people,
+        "second factors": _second_factors,
         "on call": _on_call,
         "playbooks": _playbooks,
         "protected": _protected,
@@ -154,6 +155,31 @@ async def _people(settings: Settings) -> Finding:
             remedy="name people with the role operator under `people:`",
         )
     return Finding(name="people", state="ok", found=f"{len(deciders)} may approve")
+
+
+async def _second_factors(settings: Settings) -> Finding:
+    """Whether everybody who may approve could: T2 and T3 take a second factor."""
+    from responder.approval.enrolment import any_of  # noqa: PLC0415 - slow, and only for this
+
+    store = Store(settings.database)
+    try:
+        await check_schema(store)
+        async with store.reading() as tx:
+            without = [
+                person.name
+                for person in settings.directory()
+                if person.may(Permission.APPROVALS_DECIDE) and not await any_of(tx, person.name)
+            ]
+    finally:
+        await store.close()
+    if without:
+        return Finding(
+            name="second factors",
+            state="warn",
+            found=f"{', '.join(without)}: may approve, without a second factor to do it with",
+            remedy=f"responder people ticket {without[0]}",
+        )
+    return Finding(name="second factors", state="ok", found="whoever may approve has one")
 
 
 async def _on_call(settings: Settings) -> Finding:

@@ -79,9 +79,11 @@ async def issue(
     return token
 
 
-async def holder(store: Store, keys: TokenKeys, token: str) -> str | None:
-    """Whose token it is, if it is one and still good."""
-    now = store.now()
+async def holder(
+    store: Store, keys: TokenKeys, token: str, *, ahead: timedelta = timedelta(0)
+) -> str | None:
+    """Whose token it is, if it is one and still good, and will be for as long as *ahead*."""
+    now = store.now() + ahead
     claims = _verified(keys, token, now)
     if claims is None or not _in_force(claims, now):
         return None
