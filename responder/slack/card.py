@@ -88,7 +88,7 @@ def spoken(look: Look) -> str:
     where = where or ", ".join(about[:5]) or str(incident.get("subject") or "no place is named")
     who = f"{ask.get('requester') or 'a playbook'} asks; " if ask is not None else ""
     who += f"owner {look.owner}" if look.owner else "nobody owns it yet"
-    state = look.state[1]
+    state = " · ".join(filter(None, (look.state[1], look.beside)))
     if (until := moment((ask or {}).get("expires"))) is not None:
         state += f", to decide by {utc(until, look.now)}"
     parts = (
@@ -110,8 +110,8 @@ def _state(look: Look) -> Line:
         if word == "contained" and look.live:
             good = sum(hold.get("outcome") == "verified" for hold in look.live)
             more = [f" · verified at {good} of {len(look.live)} points"]
-        if look.ended:
-            more += [" · ", Prose(look.ended, 120)]
+        if look.beside:
+            more += [" · ", Prose(look.beside, 120)]
         return line("*", Prose(said or word), "*", *more)
     expires = moment(ask.get("expires"))
     left = (

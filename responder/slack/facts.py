@@ -19,13 +19,14 @@ class Plan:
 
     def within(self, most: int) -> str:
         groups = self._look.groups
+        label = bold("Not done" if self._look.nothing_done else "Plan")
         if len(groups) == 1:
-            return line(bold("Plan"), GAP, *told(groups[0])).within(most)
+            return line(label, GAP, *told(groups[0])).within(most)
         if not groups:
             return self._none().within(most)
         shown = [line(f"{number}. ", *told(one)) for number, one in enumerate(groups, 1)]
         rest = len(shown) - _PLAN_LINES
-        some = [line(bold("Plan")), *shown[:_PLAN_LINES]]
+        some = [line(label), *shown[:_PLAN_LINES]]
         if rest > 0:
             some.append(line(f"… and {rest} more actions, all of them in the thread"))
         return lines(some, most)
@@ -64,7 +65,7 @@ class Facts:
 
 
 def _blast(look: Look) -> list[Line]:
-    if not look.groups:
+    if not look.groups or look.nothing_done:
         return []
     counts = {"hosts": 0, "networks": 0, "accounts": 0}
     protected: list[str] = []

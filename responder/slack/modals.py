@@ -51,12 +51,10 @@ def approval(
     stepped_up, number = bool(needs.get("stepped_up")), wants_number(ask)
     blocks = [*_wrong(wrong), *_plan(look)]
     if number:
-        where = "\n_The number_ stands in the thread under the card, and where the plan is read in the console."
-        blocks.append(section(line(bold("Number match"), where)))
+        hint = "Two digits, in the thread under the card and where the plan is read in the console."
         blocks.append(
-            Field("Number of this ask", f"number{turn}", "number", most=_NUMBER,
-                  placeholder="Two digits").block
-        )  # fmt: skip
+            Field("Number of this ask", f"number{turn}", "number", hint, most=_NUMBER).block
+        )
     if stepped_up:
         blocks.append(_code(turn))
         address = f"{origin}/asks/{ask.get('id')}"
@@ -125,7 +123,7 @@ def wants_number(ask: Row) -> bool:
 
 
 def _code(turn: str) -> Json:
-    hint = "Of your authenticator app, or a backup code. It is used up by this."
+    hint = "Of your authenticator app, or a backup code. It counts once."
     return Field("Code", f"code{turn}", "code", hint, "123456", most=_CODE).block
 
 

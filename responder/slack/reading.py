@@ -17,6 +17,8 @@ Row = Mapping[str, Any]
 
 _SPAN = TypeAdapter(timedelta)
 _LONGEST = 1_000
+_UNBROKEN = "\u00a0"  # a number and its unit stay on one line
+_ROUND_HOURS = 10
 
 _WORDS = {
     "open": "waiting", "approved": "recorded", "denied": "denied", "expired": "expired",
@@ -153,12 +155,21 @@ class Look:
         return word, f"{said} {at:%H:%M}" if word == "contained" and at else said
 
     @property
-    def ended(self) -> str:
-        """How the last ask ended, if that was without anything done; empty otherwise."""
-        if self.waiting is not None or self.ask is None or self.closed:
+    def nothing_done(self) -> bool:
+        """Whether the last ask ended without anything done, by it or before it."""
+        if any(step.get("state") in ("carrying", "done") for step in self.rows("steps")):
+            return False
+        over = ("denied", "expired", "revoked")
+        word = (self.ask or {}).get("progress_word") or (self.ask or {}).get("state")
+        return self.waiting is None and not self.live and word in over
+
+    @property
+    def beside(self) -> str:
+        """What belongs to the state beside its words: how the ask ended, or how far a closed one came."""
+        source = self.incident if self.closed else self.ask
+        if source is None or self.waiting is not None or not (self.closed or self.nothing_done):
             return ""
-        over = self.ask.get("progress_word") in ("denied", "expired", "revoked")
-        said = str(self.ask.get("progress") or "") if over else ""
+        said = str(source.get("progress") or "")
         return "" if said == self.state[1] else said
 
     @property
@@ -230,14 +241,15 @@ def lasting(duration: timedelta) -> str:
     """A duration as people say it: 45 s, 12 min, 24 h, 3 days."""
     seconds = int(abs(duration).total_seconds())
     if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds} s"
+        return f"{seconds}{_UNBROKEN}s"
     minutes = seconds // 60
     if minutes < 120:  # noqa: PLR2004 - two hours
-        return f"{minutes} min"
+        return f"{minutes}{_UNBROKEN}min"
     hours, rest = divmod(minutes, 60)
     if hours < 72:  # noqa: PLR2004 - three days
-        return f"{hours} h" + (f" {rest} min" if rest and hours < 10 else "")  # noqa: PLR2004
-    return f"{hours // 24} days"
+        more = f"{_UNBROKEN}{rest}{_UNBROKEN}min" if rest and hours < _ROUND_HOURS else ""
+        return f"{hours}{_UNBROKEN}h{more}"
+    return f"{hours // 24}{_UNBROKEN}days"
 
 
 def utc(at: datetime, now: datetime) -> str:

@@ -97,7 +97,7 @@ class Desk:
         settings = Settings(people=PEOPLE, slack=self.wire.slack.settings)
         policy = Policy()
         origin = settings.api.origin
-        self.parts = SimpleNamespace(
+        self.parts: Any = SimpleNamespace(
             store=store, settings=settings, people=Directory(PEOPLE), policy=policy, slack=self.wire.slack,
             signer=self.signer, deliveries=self.ring, link=self.told, ready={},
             kinds=Kinds.of(playbooks=(), actions=ACTIONS, lookups=LOOKUPS),

@@ -13,8 +13,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from responder.slack import modals
 from responder.slack.blocks import Rendered
 from responder.slack.card import card, thread
+from responder.slack.reading import Look
 from tests.slack.incidents import BUTTONS, GOLDEN, LINK, NOW
 
 GOLDEN_FILES = Path(__file__).parent / "golden"
@@ -40,7 +42,11 @@ font-size:15px;font-weight:700;height:36px;padding:0 12px;border-radius:4px;bord
 background:var(--btn);color:var(--fg)}button.primary{background:var(--go);border-color:var(--go);color:#fff}
 code{font:12px/1.5 Monaco,Menlo,Consolas,"DejaVu Sans Mono",monospace;color:var(--code);background:var(--codebg);
 border:1px solid var(--line);border-radius:3px;padding:1px 3px}a{color:var(--link);text-decoration:none}
-.menu{font-size:13px;color:var(--soft)}.heard{font-size:12px;color:var(--soft);border-left:3px solid var(--line);
+.modal{border:1px solid var(--line);border-radius:8px;padding:12px 16px;max-width:520px}.send{justify-content:flex-end}
+input{font:inherit;box-sizing:border-box;width:100%;height:36px;border:1px solid var(--soft);border-radius:4px;
+background:var(--bg);color:var(--fg);margin-top:4px}
+.menu{font-size:13px;color:var(--soft)}
+.heard{font-size:12px;color:var(--soft);border-left:3px solid var(--line);
 padding-left:8px;margin:4px 0 0 44px;overflow-wrap:anywhere}.thread
 {margin:8px 0 0 44px;border-left:2px solid var(--line);padding-left:12px}
 """
@@ -55,6 +61,7 @@ def drawn(text: dict[str, Any]) -> str:
     said = re.sub(r"<(https?://[^|>]+)\|([^>]*)>", r'<a href="\1">\2</a>', said)
     said = re.sub(r"`([^`]+)`", r"<code>\1</code>", said)
     said = re.sub(r"\*([^*\n]+)\*", r"<b>\1</b>", said)
+    said = re.sub(r"(?<![\w])_([^_\n]+)_(?![\w])", r"<i>\1</i>", said)
     return said.replace("\n", "<br>")
 
 
@@ -77,7 +84,11 @@ def block(one: dict[str, Any]) -> str:
         case "actions":
             return f'<div class="actions">{"".join(_element(e) for e in one["elements"])}</div>'
         case "input":
-            return f'<div class="section"><b>{drawn(one["label"])}</b><br><input></div>'
+            hint = f'<div class="menu">{drawn(one["hint"])}</div>' if "hint" in one else ""
+            maybe = ' <span class="menu">(optional)</span>' if one.get("optional") else ""
+            return (
+                f'<div class="section"><b>{drawn(one["label"])}</b>{maybe}<br><input>{hint}</div>'
+            )
     raise ValueError(one["type"])
 
 
@@ -98,6 +109,33 @@ def message(name: str, one: Rendered, under: Rendered | None = None) -> str:
     )
 
 
+def views() -> dict[str, dict[str, Any]]:
+    """The modals of a T2 and a T3 ask."""
+    t2, t3 = Look(GOLDEN["p1-waiting"], NOW), Look(GOLDEN["t3-half-approved"], NOW)
+    assert t2.ask is not None
+    assert t3.ask is not None
+    wrong = "the code does not match; 4 more are looked at in the next 5 minutes"
+    return {
+        "approve T2": modals.approval(t2, t2.ask, "b" * 32, LINK),
+        "approve T3, a wrong code": modals.approval(
+            t3, t3.ask, "b" * 32, LINK, wrong=wrong, turn="-1"
+        ),
+        "deny and report": modals.denial(t2, "b" * 32, report=True),
+        "recorded": modals.outcome(
+            "approve", "Recorded: you approved it. The card says what comes of it", "b"
+        ),
+    }
+
+
+def view(name: str, one: dict[str, Any]) -> str:
+    """A modal as HTML."""
+    send = f'<button class="primary">{drawn(one["submit"])}</button>' if "submit" in one else ""
+    return (
+        f'<h2>{escape(name)}</h2><div class="modal"><div class="header">{drawn(one["title"])}</div>'
+        f'{"".join(map(block, one["blocks"]))}<div class="actions send"><button>Close</button>{send}</div></div>'
+    )
+
+
 def page(dark: bool) -> str:
     """Every golden card, and the threads of some."""
     said = []
@@ -112,7 +150,7 @@ def page(dark: bool) -> str:
     return (
         "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>Cards</title><style>{_STYLE}</style><body class={'dark' if dark else 'light'}><main>"
-        f"{''.join(said)}</main>"
+        f"{''.join(said)}{''.join(view(name, one) for name, one in views().items())}</main>"
     )
 
 

@@ -135,4 +135,4 @@ def _says(desk: Desk, info: dict[str, Any]) -> None:
             known = {"id": name, "team_id": "T0LAB", "deleted": False, "is_restricted": False}
         return known | info
 
-    slack.user = user  # type: ignore[method-assign]
+    slack.user = user  # type: ignore[method-assign, assignment]
