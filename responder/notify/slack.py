@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from responder.notify.message import Message, Undelivered
 from responder.slack.settings import SlackSettings
-from responder.slack.shown import NOTE, keeper, of_incident, queue
+from responder.slack.shown import NOTE, ahead, keeper, of_incident, queue
 from responder.slack.wording import plainly
 from responder.store import Store
 from responder.store.chat import cards
@@ -63,12 +63,15 @@ class SlackSender:
         async with self._store.reading() as tx:
             now = self._store.now()
             row = await keeper(tx)
+            waiting = await ahead(tx)
         if row is None or row["until"] <= now:
             raise Undelivered("Slack: no process keeps the cards at the moment")
         if row["down"] is not None:
             raise Undelivered(
                 f"Slack is down since {row['down']:%H:%M:%S} UTC: {row['said']}"[:500]
             )
+        if waiting > self._seconds:  # one a second
+            raise Undelivered(f"Slack: {waiting} cards wait for their turn")
 
 
 async def _cardless(tx: Transaction, incident: str) -> bool:

@@ -225,7 +225,7 @@ class Slack:
             from aiohttp import ClientSession, ClientTimeout  # noqa: PLC0415
             from slack_sdk.web.async_client import AsyncWebClient  # noqa: PLC0415
 
-            self._session = ClientSession(timeout=ClientTimeout(total=_SECONDS))
+            self._session = ClientSession(timeout=ClientTimeout(total=_SECONDS), trust_env=True)
             tls = (
                 ssl.create_default_context() if self.settings.base_url.startswith("https") else None
             )

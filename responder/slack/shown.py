@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from responder.incident import Frozen
 from responder.store.chat import card_keeper, cards
@@ -212,6 +212,18 @@ async def of_incident(tx: Transaction, incident: str) -> Row | None:
     """The row of an incident's card."""
     query = select(cards).where(cards.c.incident == incident, cards.c.part == CARD)
     return (await tx.execute(query)).mappings().one_or_none()
+
+
+async def ahead(tx: Transaction) -> int:
+    """How many cards wait to be posted, or to show a message that somebody waits for."""
+    mine = and_(cards.c.incident == incidents.c.id, cards.c.part == CARD)
+    missing = and_(incidents.c.closed.is_(None), cards.c.ts.is_(None))
+    query = (
+        select(func.count())
+        .select_from(incidents.outerjoin(cards, mine))
+        .where(or_(missing, cards.c.wanted > cards.c.shown))
+    )
+    return int((await tx.execute(query)).scalar_one())
 
 
 async def keeper(tx: Transaction, *, lock: bool = False) -> Row | None:

@@ -302,6 +302,15 @@ async def test_while_slack_is_down_a_message_goes_to_the_next_channel_at_once(wi
     assert await sender.send(message, [])
 
 
+async def test_when_hundreds_wait_for_their_turn_messages_do_not_wait_with_them(wire: Wire) -> None:
+    await wire.keep()
+    for number in range(12):
+        await wire.open(f"INC-{number}")
+    sender = SlackSender(wire.slack.settings, wire.store)
+    with pytest.raises(Undelivered, match="12 cards wait for their turn"):
+        await sender.send(await _message(wire, "INC-3"), [])
+
+
 async def test_an_app_that_was_thrown_out_counts_as_down(wire: Wire) -> None:
     await wire.open()
     wire.double.channels["C0IR"].member = False

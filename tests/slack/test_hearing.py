@@ -11,6 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,6 +26,8 @@ from responder.slack.settings import SlackSettings
 from responder.slack.signature import verify
 from responder.slack.socket import listen
 from responder.store import Store
+from responder.store.chat import heard as remembered
+from tests.databases import ManualClock
 from tests.e2e.runner import free_ports
 from tests.slack_double import Slack as Double
 from tests.slack_double import User
@@ -204,6 +207,34 @@ async def test_a_request_that_slack_or_somebody_else_repeats_is_answered_once(
             assert (answer.status_code, answer.content) == (200, b"")
     await ears.hearing.settled()
     assert len(ears.got) == 1
+
+
+async def test_what_was_heard_is_remembered_for_a_day_by_every_process(
+    store: Store, clock: ManualClock
+) -> None:
+    async with Double() as double:
+        ears, others = Ears(store, double), Ears(store, double)
+        heard = Heard.of(double._payload("block_actions", "U0ANA"))
+        assert heard is not None
+        for one in (ears, others):
+            one.seconds = 0
+            one.hearing.take(heard)
+            await one.hearing.settled()
+            clock.advance(hours=23)
+        assert (len(ears.got), len(others.got)) == (1, 0)
+        clock.advance(hours=2)
+        for user in ("U0BEN", "U0CYD"):  # the first of these has old ones forgotten
+            more = Heard.of(double._payload("block_actions", user))
+            assert more is not None
+            ears.hearing.take(more)
+            await ears.hearing.settled()
+        async with store.reading() as tx:
+            kept = (
+                await tx.execute(select(remembered.c.user).order_by(remembered.c.user))
+            ).scalars()
+            assert list(kept) == ["U0BEN", "U0CYD"]
+        await ears.slack.close()
+        await others.slack.close()
 
 
 async def test_requests_that_are_not_slacks_are_refused_in_one_line(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from responder.notify.settings import Notify
+from responder.people.person import Person
 from responder.slack.checking import Check, check
 from responder.slack.manifest import manifest, scopes
 from responder.slack.settings import SlackSettings
@@ -135,6 +138,17 @@ async def test_the_command_says_it_by_its_exit_status(double: Slack, tmp_path: P
     )
     assert made["features"]["slash_commands"][0]["url"] == "https://ir.example.com/slack/commands"
     assert made["settings"]["socket_mode_enabled"] is False
+
+
+def test_the_settings_of_the_how_to_are_settings() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "slack.md").read_text()
+    shown = [yaml.safe_load(one) for one in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+    slack = [SlackSettings.model_validate(one["slack"]) for one in shown if "slack" in one]
+    assert [one.mode for one in slack] == ["socket", "http"]
+    assert [Person.model_validate(p).slack for one in shown for p in one.get("people", [])]
+    assert [Notify.model_validate(one["notify"]).channels for one in shown if "notify" in one]
+    for scope in scopes(look_back=True):
+        assert f"`{scope}`" in page
 
 
 def test_history_is_asked_for_only_where_it_is_used() -> None:
