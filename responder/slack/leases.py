@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-import structlog
-
 from responder.api.parts import Parts
 from responder.approval.lease_check import change_of
 from responder.approval.lease_drawing import Drawn, Wish, draw
-from responder.approval.leasing import Leasing, Proof
+from responder.approval.leasing import Proof
 from responder.errors import Refused
 from responder.people.person import Permission, Person
 from responder.policy.leases import LeaseKind
@@ -22,8 +20,6 @@ from responder.slack.reading import Look
 from responder.slack.reply import Reply
 from responder.standing.whole import whole
 from responder.store.rows import Row
-
-log = structlog.get_logger(__name__)
 
 
 async def ask(parts: Parts, reply: Reply, person: Person, wish: Wish) -> None:
@@ -59,14 +55,16 @@ async def submitted(
         )
     proof = Proof(code=typed.get("code", "").replace(" ", "")[:64])
     try:
-        found = await _leasing(parts).request(wish, person, proof, method="slack")
+        found = await parts.leasing.request(wish, person, proof, method="slack")
     except Refused as refused:
         turn = f"-{secrets.token_hex(4)}"
         again = await _form(parts, drawn, row["id"], wrong=one_line(refused), turn=turn)
         if not await reply.modal(again):
             await reply.say(f"Not recorded: {one_line(refused)}")
         return
-    await _tell(parts, found)
+    change = change_of(found)
+    if found["state"] == "approved" and change is not None:
+        await parts.lease_delivery.tell(change.resources)
     done = {LeaseKind.END: "What it held is being undone", LeaseKind.EXTEND: "It is held longer"}
     waits = f"It waits for one more person: ask {found['id']}"
     said = done[wish.kind] if found["state"] == "approved" else waits
@@ -115,28 +113,3 @@ def _wish(row: Row, reason: str) -> Wish:
         lasts = timedelta(seconds=int(seconds))
         return Wish(kind=LeaseKind.EXTEND, incident=row["incident"], lasts=lasts, reason=reason)
     return Wish(kind=LeaseKind.END, incident=row["incident"], reason=reason)
-
-
-def _leasing(parts: Parts) -> Leasing:
-    return Leasing(
-        parts.store,
-        parts.signer,
-        parts.deliveries,
-        parts.policy,
-        parts.people,
-        parts.kinds,
-        origin=parts.settings.api.origin,
-        rules=parts.settings.approvals,
-    )
-
-
-async def _tell(parts: Parts, found: Mapping[Any, Any]) -> None:
-    change = change_of(found)
-    if found["state"] != "approved" or change is None:
-        return
-    for resource in change.resources:
-        try:
-            await parts.link.lease(resource, None, new=False)
-        except Exception as error:  # noqa: BLE001 - Temporal is away: the sweep looks at what has ended
-            log.info("lease_not_told_at_once", resource=resource, error=type(error).__name__)
-            return

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pyotp.totp import TOTP
@@ -11,9 +11,11 @@ from sqlalchemy import func, insert, select, update
 
 from activities import ACTIONS, LOOKUPS
 from responder.approval import totp
+from responder.approval.leasing import Leasing
 from responder.approval.service import Approvals
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
+from responder.lease_delivery import LeaseDelivery
 from responder.people.person import Directory, Person, Role, SlackUser
 from responder.plan import Plan
 from responder.policy.judge import Policy
@@ -26,6 +28,7 @@ from responder.slack.modals import acknowledgement
 from responder.store import Store
 from responder.store.rows import Row
 from responder.store.tables import asks, audit, decisions, holds, incidents, resources, runs, steps
+from responder.temporal import Link
 from responder.verbs.context import Kinds
 from tests.databases import ManualClock
 from tests.slack.incidents import DEFAULT, RUN
@@ -97,10 +100,15 @@ class Desk:
         settings = Settings(people=PEOPLE, slack=self.wire.slack.settings)
         policy = Policy()
         origin = settings.api.origin
+        kinds = Kinds.of(playbooks=(), actions=ACTIONS, lookups=LOOKUPS)
+        people = Directory(PEOPLE)
+        leasing = Leasing(store, self.signer, self.ring, policy, people, kinds, origin=origin,
+                          rules=settings.approvals)  # fmt: skip
         self.parts: Any = SimpleNamespace(
-            store=store, settings=settings, people=Directory(PEOPLE), policy=policy, slack=self.wire.slack,
+            leasing=leasing, lease_delivery=LeaseDelivery(store, cast("Link", self.told), leasing),
+            store=store, settings=settings, people=people, policy=policy, slack=self.wire.slack,
             signer=self.signer, deliveries=self.ring, link=self.told, ready={},
-            kinds=Kinds.of(playbooks=(), actions=ACTIONS, lookups=LOOKUPS),
+            kinds=kinds,
             approvals=Approvals(store, self.signer, self.ring, policy, origin),
         )  # fmt: skip
         double.parts = self.parts
