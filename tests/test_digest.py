@@ -17,9 +17,11 @@ from responder.incident import Indicators
 from responder.plan import Blast, Change, Plan, PointPlan
 from responder.policy.tiers import Ruling, Tier
 
-# Each example changes every field of a plan in its turn: more than a thousand changes.
+# Each example of these changes every field of a plan in its turn.
 MATERIAL = settings(max_examples=45, deadline=None, derandomize=True)
 VOLATILE = settings(max_examples=75, deadline=None, derandomize=True)
+# A thousand plans, each with one field changed; Hypothesis chooses which.
+A_THOUSAND = settings(max_examples=1_000, deadline=None)
 _NAMES = st.text("abcdefgh-é", min_size=1, max_size=8)
 _SAFE = 2**53 - 200  # JSON holds integers exactly up to 2**53; a test adds up to 100
 _JSON: st.SearchStrategy[JsonValue] = st.recursive(
@@ -158,6 +160,52 @@ def test_any_volatile_change_keeps_the_digest_alone_and_all_at_once() -> None:
         assert all_at_once.digest == plan.digest
 
     every_field_of()
+    assert tried >= 1_000
+
+
+def one_of(plan: Plan, data: st.DataObject, *, volatile: bool) -> tuple[Path, Any]:
+    """One field inside *plan* of that sort, and its value."""
+    found = list(fields(plan))
+    marks = {path for path, marked, _ in found if marked}
+    wanted = [
+        (path, value)
+        for path, marked, value in found
+        if (marked if volatile else not any(path[: len(m)] == m for m in marks))
+        and not isinstance(value, BaseModel)
+    ]
+    return data.draw(st.sampled_from(wanted))
+
+
+def test_of_a_thousand_plans_none_keeps_its_digest_when_one_material_field_is_another() -> None:
+    tried = 0
+
+    @A_THOUSAND
+    @given(PLANS, st.data())
+    def one_field(plan: Plan, data: st.DataObject) -> None:
+        nonlocal tried
+        path, value = one_of(plan, data, volatile=False)
+        assert replaced(plan, path, another(value, data)).digest != plan.digest, path
+        tried += 1
+
+    one_field()
+    assert tried >= 1_000
+
+
+def test_of_a_thousand_plans_each_keeps_its_digest_when_volatile_fields_are_others() -> None:
+    tried = 0
+
+    @A_THOUSAND
+    @given(PLANS, st.data(), st.integers(1, 5))
+    def some_fields(plan: Plan, data: st.DataObject, count: int) -> None:
+        nonlocal tried
+        changed = plan
+        for _ in range(count):
+            path, value = one_of(changed, data, volatile=True)
+            changed = replaced(changed, path, another(value, data))
+        assert changed.digest == plan.digest
+        tried += 1
+
+    some_fields()
     assert tried >= 1_000
 
 
