@@ -145,6 +145,30 @@ async def test_of_a_hundred_clicks_at_once_exactly_one_counts(asked: Asked) -> N
 
 
 @on_both
+async def test_of_a_hundred_clicks_of_two_people_at_once_each_person_decides_once(
+    asked: Asked,
+) -> None:
+    """Both clicked fifty times, approving and denying by turns: one decision an ask and person."""
+    for name in ("a1", "a2"):
+        await asked.ask(name, needs=Needs(people=2, stepped_up=0))
+
+        async def click(number: int, ask: str = name) -> bool:
+            who = ("ana", "ben")[number % 2]
+            try:
+                await asked.decide(ask, who, approve=ask == "a1" or number % 4 < 2)
+            except Refused:
+                return False
+            return True
+
+        await asked_all(click, 100)
+        people = [row.document["principal"] for row in await asked.signed(name)]  # type: ignore[index,call-overload]
+        assert len(people) == len(set(people))
+    assert len(await asked.signed("a1")) == 2
+    assert (await asked.row("a1"))["state"] == "approved"
+    assert (await verify(asked.store))[1] is None
+
+
+@on_both
 async def test_of_an_approval_and_a_denial_at_once_the_record_and_the_ask_agree(
     asked: Asked,
 ) -> None:
