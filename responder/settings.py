@@ -44,7 +44,7 @@ from responder.people.person import Directory, Person, Role
 from responder.people.settings import Login
 from responder.people.settings import faults as people_faults
 from responder.policy.availability import Availability
-from responder.policy.duties import REGIMES, Regime
+from responder.policy.duties import REGIMES, Regimes
 from responder.policy.judge import Policy
 from responder.policy.networks import INTERNAL, Protected
 from responder.policy.shared import Shared
@@ -116,7 +116,7 @@ class Settings(BaseSettings):
         default=ApprovalSettings(), description="How people are asked, and what one may do alone."
     )
     sla: dict[Priority, Targets] = Field(default=MATRIX, description="The clocks by priority.")
-    duties: dict[str, Regime] = Field(
+    duties: Regimes = Field(
         default=REGIMES, description="By which laws and contracts incidents are reported, and when."
     )
     budgets: dict[str, int] = Field(

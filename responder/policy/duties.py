@@ -15,10 +15,10 @@ import calendar
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from responder.incident import Frozen, Name
 
@@ -121,6 +121,14 @@ REGIMES: dict[str, Regime] = {
         ),
     ),
 }
+
+
+def _over_the_defaults(value: Any) -> Any:  # noqa: ANN401 - not validated yet
+    return {**REGIMES, **value} if isinstance(value, Mapping) else value
+
+
+# Regimes by name, laid over the known ones; one of a known name replaces it whole.
+Regimes = Annotated[dict[Name, Regime], BeforeValidator(_over_the_defaults)]
 
 
 class State(StrEnum):

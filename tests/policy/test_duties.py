@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from responder.policy.duties import REGIMES, Regime, Stage, State, months_later, plan
+from responder.policy.duties import REGIMES, Regime, Regimes, Stage, State, months_later, plan
 
 
 def at(text: str) -> datetime:
@@ -144,3 +144,10 @@ def test_a_contract_of_ones_own_is_a_regime_like_any_other() -> None:
     assert due.due == at("2026-03-04T20:00")
     assert not ours.classifies
     assert REGIMES["dora"].classifies
+
+
+def test_regimes_of_ones_own_are_laid_over_the_known_ones() -> None:
+    ours = {"title": "ours", "stages": [{"name": "notice", "within": "PT8H"}]}
+    found = TypeAdapter(Regimes).validate_python({"customer": ours, "gdpr": ours})
+    assert set(found) == {"customer", "gdpr", "nis2", "dora"}
+    assert [stage.name for stage in found["gdpr"].stages] == ["notice"]
