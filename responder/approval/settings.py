@@ -5,6 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from responder.incident import Frozen
+from responder.people.permissions import RoleName
 from responder.people.person import Person, Role
 
 
@@ -14,7 +15,7 @@ class BreakGlass(Frozen):
     allowed: bool = Field(
         default=True, description="Whether one person may break the glass at all."
     )
-    roles: tuple[Role, ...] = Field(
+    roles: tuple[RoleName, ...] = Field(
         default=(Role.OPERATOR, Role.ADMIN), description="Who may; they must be active."
     )
     page: str = Field(default="CISO", description="The team that is paged at once.")

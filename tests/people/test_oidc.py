@@ -320,7 +320,7 @@ async def test_where_the_settings_ask_for_none_a_session_says_that_there_was_non
 async def test_a_key_that_the_provider_rotated_in_is_asked_for_once(
     browser: Browser, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("responder.people.oidc._AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("responder.people.oidc_provider._AGAIN_SECONDS", 0.0)
     await browser.sign_in()
     provider.keys = {**provider.keys, "k2": RSAKey.generate_key(2048, {"kid": "k2"})}
     provider.signs = "k2"
