@@ -95,6 +95,8 @@ def _channels(settings: Settings) -> list[Relied]:
     for name, channel in settings.notify.channels.items():
         host = getattr(channel, "host", None) or urlsplit(getattr(channel, "url", "")).hostname
         hosts[f"the channel {name}"] = host or ""
+    if settings.slack is not None:
+        hosts |= {f"Slack ({host})": host for host in settings.slack.hosts}
     return [
         Relied(name=f"the address of {what}", host=host, never_isolate=False)
         for what, host in hosts.items()

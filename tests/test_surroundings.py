@@ -185,6 +185,18 @@ def test_listening_everywhere_protects_no_address_of_its_own(tmp_path: Path, hos
     assert "the address of our API" not in names
 
 
+def test_slack_is_relied_on_where_people_decide_there(tmp_path: Path) -> None:
+    slack = {
+        "bot_token": "xoxb-1",
+        "app_token": "xapp-1",
+        "team": "T0LAB",
+        "app": "A0LAB",
+        "channel": "C0IR",
+    }
+    hosts = {thing.host for thing in relied_on(settings(tmp_path, slack=slack))}
+    assert {"slack.com", "wss-primary.slack.com", "hooks.slack.com"} <= hosts
+
+
 def test_what_an_account_would_be_disabled_at_is_relied_on(tmp_path: Path) -> None:
     idp = {"name": "idp", "base_url": "https://[2001:db8::9]:8443/scim/v2", "token_env": "T"}
     given = settings(tmp_path)

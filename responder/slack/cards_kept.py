@@ -46,6 +46,7 @@ class Keeper:
 
     def __init__(self, store: Store, slack: Slack, origin: str) -> None:
         self._store = store
+        self._slack = slack
         drawings = {shown.CARD: card, shown.LOG: thread}
         self._showing = Showing(store, slack, origin, drawings, offers)
         self._holder = secrets.token_hex(8)
@@ -75,6 +76,8 @@ class Keeper:
                 *await shown.due_cards(tx, now),
                 *await shown.due_logs(tx, now),
             ]
+        if self._down and not due:
+            await self._probe()
         for one in due:
             if self._showing.wait(one) > 0:
                 continue
@@ -121,6 +124,15 @@ class Keeper:
                 "slack_down", said=error.said[:300], doing="people are told by other channels"
             )
             await self._note(down=self._store.now(), said=error.said[:500])
+
+    async def _probe(self) -> None:
+        """Nothing is due that would show whether Slack is back, so it is asked."""
+        try:
+            await self._slack.call("auth.test")
+        except SlackError as error:
+            await self._went_down(error)
+        else:
+            await self._is_up()
 
     async def _is_up(self) -> None:
         self._probes, self._probe_at = 0, 0.0

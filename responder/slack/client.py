@@ -191,9 +191,10 @@ class Slack:
         # conversations.* and users.info take no JSON.
         form = method.startswith(("conversations.", "users.", "auth."))
         try:
-            answer = await self._web.api_call(
-                method, **({"params": given} if form else {"json": given})
-            )
+            if form:
+                answer = await self._web.api_call(method, params=given)
+            else:
+                answer = await self._web.api_call(method, json=given)
         except SlackApiError as error:
             raise self._refusal(method, channel, error.response) from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -202,7 +203,7 @@ class Slack:
         return found | {"_headers": dict(answer.headers)} if method == "auth.test" else found
 
     def _refusal(self, method: str, channel: str, answer: Any) -> Exception:  # noqa: ANN401 - AsyncSlackResponse or aiohttp's
-        status = getattr(answer, "status_code", None) or getattr(answer, "status", 0)
+        status = int(getattr(answer, "status_code", 0) or getattr(answer, "status", 0))
         data = getattr(answer, "data", None)
         code = str(data.get("error", "")) if isinstance(data, dict) else ""
         if status == _TOO_MANY or code in _BUSY:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
@@ -74,6 +75,14 @@ class SlackSettings(Frozen):
     def channel_of(self, priority: str) -> str:
         """Where the card of an incident of that priority goes."""
         return self.channels.get(Priority(priority), self.channel)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names by which Slack is reached: the Web API, the socket, the answers to a click."""
+        host = urlsplit(self.base_url).hostname or ""
+        if host != "slack.com":
+            return (host,)
+        return (host, "wss-primary.slack.com", "wss-backup.slack.com", "hooks.slack.com")
 
     def secret(self, name: Literal["bot_token", "app_token", "signing_secret"]) -> str:
         """A token's or the signing secret's text. Raises `ConfigurationError` if its file cannot be read."""

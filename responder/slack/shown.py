@@ -121,7 +121,7 @@ async def due_logs(tx: Transaction, now: datetime) -> list[Due]:
 
 async def begin(tx: Transaction, due: Due, now: datetime) -> None:
     """Write down that *due* is being posted from now on, before it is."""
-    values = {"begun": now, "attempts": due.attempts + 1, "channel": due.channel}
+    values = {"begun": due.begun or now, "attempts": due.attempts + 1, "channel": due.channel}
     fresh = {
         "id": due.id,
         "part": due.part,

@@ -220,14 +220,13 @@ async def test_a_hundred_clicks_at_once_are_one_decision(desk: Desk) -> None:
         incident,
     )
     assert len(found) == 1
-    edited = {"value": "f" * 32}
     before = len(slack.responses)
     message = slack.message("C0IR", ts)
     message["blocks"] = message["blocks"] + [
         {"type": "actions", "elements": [{"type": "button", "action_id": "approve", "value": "x",
                                           "text": {"type": "plain_text", "text": "forged"}}]}
     ]  # fmt: skip
-    await slack.click("U0ANA", "C0IR", ts, "approve", **edited)
+    await slack.click("U0ANA", "C0IR", ts, "approve", value="f" * 32)
     await desk.until(
         lambda: "not of this card" in str(slack.responses[before:]),
         "the forged button to be refused",

@@ -302,6 +302,24 @@ async def test_while_slack_is_down_a_message_goes_to_the_next_channel_at_once(wi
     assert await sender.send(message, [])
 
 
+async def test_slack_is_asked_whether_it_is_back_when_there_is_nothing_to_show(wire: Wire) -> None:
+    await wire.open()
+    await wire.double.stop()
+    await wire.keep(1)
+    await wire.change(closed=wire.store.now(), status="closed")
+    wire.clock.advance(minutes=1)
+    await wire.keep(2)
+    sender = SlackSender(wire.slack.settings, wire.store)
+    with pytest.raises(Undelivered, match="Slack is down"):
+        await sender.send(await _message(wire, None), [])
+    await wire.double.start()
+    await wire.keep(1)
+    sending = asyncio.create_task(sender.send(await _message(wire, None, "again"), []))
+    await asyncio.sleep(0.1)
+    await wire.keep()
+    assert await sending
+
+
 async def test_when_hundreds_wait_for_their_turn_messages_do_not_wait_with_them(wire: Wire) -> None:
     await wire.keep()
     for number in range(12):
