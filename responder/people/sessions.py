@@ -68,7 +68,7 @@ async def begin(
 ) -> str:
     """Sign *principal* in; returns what the cookie carries, which is kept nowhere. Audited."""
     token, now, given = secrets.token_urlsafe(32), store.now(), list(factors)
-    row = {
+    row: dict[str, Any] = {
         "digest": _digest(token),
         "principal": principal,
         "method": method,

@@ -29,7 +29,7 @@ CLIENT, SECRET = "responder", "a-client-secret-for-tests-only"
 
 
 @dataclass
-class Client(ClientMixin):  # type: ignore[misc] - Authlib has no types
+class Client(ClientMixin):  # type: ignore[misc]
     """The one client."""
 
     redirect: str
@@ -61,7 +61,7 @@ class Client(ClientMixin):  # type: ignore[misc] - Authlib has no types
 
 
 @dataclass
-class Code(AuthorizationCodeMixin):  # type: ignore[misc] - Authlib has no types
+class Code(AuthorizationCodeMixin):  # type: ignore[misc]
     """An authorization code, good once."""
 
     code: str
@@ -136,7 +136,7 @@ def _unsigned(header: dict[str, Any], claims: dict[str, Any]) -> str:
 
 
 def _grant(provider: Provider) -> type[AuthorizationCodeGrant]:
-    class Grant(AuthorizationCodeGrant):  # type: ignore[misc] - Authlib has no types
+    class Grant(AuthorizationCodeGrant):  # type: ignore[misc]
         TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "none"]  # noqa: RUF012 - Authlib's
 
         def save_authorization_code(self, code: str, request: Any) -> None:
@@ -160,7 +160,7 @@ def _grant(provider: Provider) -> type[AuthorizationCodeGrant]:
 
 
 def _id_tokens(provider: Provider) -> type[OpenIDCode]:
-    class IdTokens(OpenIDCode):  # type: ignore[misc] - Authlib has no types
+    class IdTokens(OpenIDCode):  # type: ignore[misc]
         def exists_nonce(self, nonce: str, request: Any) -> bool:
             return any(code.nonce == nonce for code in provider.codes.values())
 

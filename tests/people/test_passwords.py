@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 from pyotp.totp import TOTP
 from sqlalchemy import select, update
 
-from responder.approval import backup_codes, totp
+from responder.approval import backup_codes, passkeys, totp
 from responder.crypto.keyring import KeyRing
 from responder.errors import Refused
 from responder.people import passwords, sessions
@@ -21,11 +21,14 @@ from responder.store import Store
 from responder.store.sessions import login_tries
 from responder.store.sessions import passwords as table
 from responder.store.tables import audit, messages
+from tests.approval.authenticator import Authenticator
 from tests.databases import ManualClock, on_both
 
 PASSWORD = "correct horse battery"
 WRONG = "that name, password and second factor do not go together"
 HERE = {"address": "198.51.100.7", "agent": "A browser"}
+AT = "http://localhost:8080"
+TYPED = Credentials(name="ana", password=PASSWORD)
 PEOPLE = Directory(
     [
         Person(name="ana", roles=(Role.OPERATOR,)),
@@ -46,7 +49,7 @@ class Door:
     def __init__(self, store: Store, clock: ManualClock, login: Login) -> None:
         self.store, self.clock = store, clock
         self.ring = KeyRing.fresh()
-        self.login = PasswordLogin(store, self.ring, PEOPLE, login, "http://localhost:8080")
+        self.login = PasswordLogin(store, self.ring, PEOPLE, login, AT)
         self.secret = ""
 
     async def enrol(self, name: str) -> None:
@@ -232,6 +235,45 @@ async def test_a_passkey_is_asked_for_with_the_password_only(door: Door) -> None
 
     with pytest.raises(Refused, match=WRONG):
         await door.login.challenge(given, **HERE)
+
+
+@pytest.fixture
+async def device(door: Door) -> Authenticator:
+    """ana's passkey."""
+    made, now = Authenticator(AT), door.clock.now
+    options = await passkeys.begin_registration(door.store, AT, "ana", now)
+    await passkeys.register(door.store, AT, "ana", "phone", made.create(options), now)
+    return made
+
+
+async def test_a_passkey_goes_with_a_password_once(door: Door, device: Authenticator) -> None:
+    answer = device.get(await door.login.challenge(TYPED, **HERE))
+
+    found = await sessions.holder(door.store, await door.sign_in(code="", passkey=answer))
+
+    assert found is not None
+    assert found.factors == ("password", "passkey")
+    with pytest.raises(Refused, match=WRONG):
+        await door.sign_in(code="", passkey=answer)
+
+
+async def test_a_passkey_without_the_password_lets_nobody_in(
+    door: Door, device: Authenticator
+) -> None:
+    answer = device.get(await door.login.challenge(TYPED, **HERE))
+
+    with pytest.raises(Refused, match=WRONG):
+        await door.sign_in(password="incorrect horse battery", code="", passkey=answer)
+
+
+@pytest.mark.parametrize("bound", ["ask/a1/" + "ab" * 32, "login/ben", "login/"])
+async def test_what_a_passkey_answered_for_something_else_signs_nobody_in(
+    door: Door, device: Authenticator, bound: str
+) -> None:
+    asked = await passkeys.challenge_for(door.store, AT, "ana", bound, door.clock.now)
+
+    with pytest.raises(Refused, match=WRONG):
+        await door.sign_in(code="", passkey=device.get(asked))
 
 
 # -- what is kept ------------------------------------------------------------------------------
