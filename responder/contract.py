@@ -6,10 +6,11 @@ drift, idempotency, proof and undo all follow from those two, and are written on
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
-from pydantic import BaseModel, Field, JsonValue, TypeAdapter
+from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 
 from responder.incident import Frozen, Indicators
 from responder.policy.tiers import Tier
@@ -56,6 +57,21 @@ class Action(Frozen, Generic[State]):
     def lapsed(self, state: State) -> State:
         """What *state* becomes where a point's own expiry has passed. Pure; by default, itself."""
         return state
+
+    def usual(self) -> State:
+        """
+        What is found where nothing is known: a rehearsal changes this. Pure.
+
+        By default the first value of the state's type that this action would change. Raises
+        `TypeError` where a type has no such value to be guessed.
+        """
+        for state in _imaginable(self.state()):
+            if self.desired(state) != state:
+                return cast("State", state)
+        raise TypeError(
+            f"{type(self).__name__} does not say what it usually finds.\n\n"
+            "    def usual(self) -> ...: ..."
+        )
 
     def touches(self) -> Indicators:
         """What the change is done to; policy judges by it."""
@@ -137,6 +153,19 @@ class Request(Frozen):
     def of(cls, asked: BaseModel) -> "Request":
         """*asked*, ready to travel."""
         return cls(kind=type(asked).__name__, params=asked.model_dump(mode="json"))
+
+
+def _imaginable(state: TypeAdapter[Any]) -> tuple[Any, ...]:
+    """Values that a thing of this type may have, most ordinary first."""
+    found = []
+    for plain in (False, None, "", {}, *_members(state.json_schema())):
+        with suppress(ValidationError):
+            found.append(state.validate_python(plain, strict=isinstance(plain, bool)))
+    return tuple(found)
+
+
+def _members(schema: dict[str, Any]) -> list[Any]:
+    return [*schema.get("enum", ())]
 
 
 def _parameter_of(model: type[BaseModel], generic: type[BaseModel]) -> TypeAdapter[Any]:

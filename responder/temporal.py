@@ -39,7 +39,7 @@ from responder.workflows.wire import (
 
 RETENTION = timedelta(days=90)
 _PREVIEW = timedelta(seconds=25)  # a person waits, and the CLI gives up after 30 s
-_ATTRIBUTES = {
+ATTRIBUTES = {
     name: IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")
     for name, kind in SEARCH_ATTRIBUTES.items()
 }
@@ -74,7 +74,7 @@ async def prepare(client: Client, *, retention: bool) -> None:
     listed = await service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
-    missing = {k: v for k, v in _ATTRIBUTES.items() if k not in listed.custom_attributes}
+    missing = {k: v for k, v in ATTRIBUTES.items() if k not in listed.custom_attributes}
     if missing:
         await service.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)

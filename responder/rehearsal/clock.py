@@ -1,0 +1,45 @@
+"""The clock of a rehearsal: the store's time is the time of a Temporal that skips."""
+
+from datetime import datetime
+from typing import Any
+
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+
+class SkippingClock:
+    """What time it is in the rehearsal, as last heard from the server."""
+
+    def __init__(self, env: WorkflowEnvironment, now: datetime) -> None:
+        self._env = env
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    async def hear(self) -> datetime:
+        """Ask the server; its time never goes back."""
+        heard: datetime = await self._env.get_current_time()
+        self.now = max(self.now, heard)
+        return self.now
+
+
+class OnTheClock(Interceptor):
+    """Has every verb begin with the clock as it is then: time may have skipped since the last one."""
+
+    def __init__(self, clock: SkippingClock) -> None:
+        self._clock = clock
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - Temporal's name
+        """Wrap the activity."""
+        return _Heard(next, self._clock)
+
+
+class _Heard(ActivityInboundInterceptor):
+    def __init__(self, inner: ActivityInboundInterceptor, clock: SkippingClock) -> None:
+        super().__init__(inner)
+        self._clock = clock
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 - Temporal's
+        await self._clock.hear()
+        return await super().execute_activity(input)
