@@ -22,7 +22,7 @@ from responder.slack.blocks import (
     section,
 )
 from responder.slack.facts import GAP, Facts, Plan
-from responder.slack.reading import Group, Look, Row, lasting, moment, points_of, utc
+from responder.slack.reading import Group, Look, Row, left, moment, points_of, utc
 from responder.slack.thread import thread
 from responder.slack.wording import Code, Line, Piece, Prose, bold, harmless, line, short
 
@@ -114,13 +114,11 @@ def _state(look: Look) -> Line:
             more += [" · ", Prose(look.beside, 120)]
         return line("*", Prose(said or word), "*", *more)
     expires = moment(ask.get("expires"))
-    left = (
-        f" · {lasting(expires - look.now)} to decide (by {utc(expires, look.now)})"
-        if expires
-        else ""
-    )
+    until = ""
+    if expires is not None:
+        until = f" · {left(expires - look.now)} to decide (by {utc(expires, look.now)})"
     also = f" · {look.also_waiting} more wait, see the thread" if look.also_waiting else ""
-    return line("*", Prose(said), "*", f"{left}{also}")
+    return line("*", Prose(said), "*", f"{until}{also}")
 
 
 def _why(look: Look) -> Line:

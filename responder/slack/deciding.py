@@ -36,11 +36,11 @@ async def pressed(parts: Parts, reply: Reply, person: Person, row: Row, *, sure:
     *sure*: the plan was before them, so a click may decide. Raises `Refused`.
     """
     ask = await _open(parts, person, row)
-    look = await _look(parts, row)
-    await stamps.look(parts.store, ask["id"], person)
     if row["action"] == modals.APPROVE and sure and not asks_for_more(ask):
         await reply.say(await _decide(parts, person, row, approve=True))
         return
+    look = await _look(parts, row)
+    await stamps.look(parts.store, ask["id"], person)
     if not await reply.modal(_form(parts, look, row)):
         await reply.say(
             f"Nothing was recorded: Slack took too long to open the form. Press it again, or decide in the "

@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Final
 
-from responder.slack.reading import Group, Look, Row, lasting, moment, paused_until, utc
+from responder.slack.reading import (
+    Group,
+    Look,
+    Row,
+    about,
+    lasting,
+    left,
+    moment,
+    paused_until,
+    utc,
+)
 from responder.slack.wording import Code, Line, Names, Piece, Prose, bold, clock, line, lines
 
 GAP: Final = "\u2003"  # an em space: a label stands apart from what it labels
@@ -102,7 +112,7 @@ def _goes_back(look: Look) -> str:
     longest = max((one for one in lasts if one is not None), default=None)
     if longest is None:
         return ""
-    return f" · reverts itself about {utc(look.now + longest, look.now)}"
+    return f" · reverts itself about {utc(about(look.now + longest), look.now)}"
 
 
 def _clocks(look: Look) -> list[Line]:
@@ -116,17 +126,17 @@ def _clocks(look: Look) -> list[Line]:
     before: list[Piece | str] = []
     (due, row), *others = running
     if row.get("clock") == "acknowledge" and others and paused_until(row, look.now) is None:
-        before = [f"take it in {lasting(due - look.now)} · "]
+        before = [f"take it in {left(due - look.now)} · "]
         due, row = others[0]
     if (still := paused_until(row, look.now)) is not None:
         paused = f" · its clock is paused until {utc(still, look.now)}"
         return [line(bold("SLA"), GAP, *before, _name(row), paused)]
-    until = f" in {lasting(due - look.now)} (due {utc(due, look.now)} · "
+    until = f" in {left(due - look.now)} (due {utc(due, look.now)} · "
     return [line(bold("SLA"), GAP, *before, _name(row), until, clock(due), " your time)")]
 
 
 def _late(look: Look, due: datetime, row: Row) -> Line:
-    by = f" is *LATE* by {lasting(look.now - due)} (was due {utc(due, look.now)} · "
+    by = f" is *LATE* by {left(look.now - due)} (was due {utc(due, look.now)} · "
     return line(bold("SLA"), GAP, _name(row), by, clock(due), " your time)")
 
 

@@ -19,6 +19,7 @@ _SPAN = TypeAdapter(timedelta)
 _LONGEST = 1_000
 _UNBROKEN = "\u00a0"  # a number and its unit stay on one line
 _ROUND_HOURS = 10
+_EXACT, _STEP = 30, 5  # minutes
 
 _WORDS = {
     "open": "waiting", "approved": "recorded", "denied": "denied", "expired": "expired",
@@ -250,6 +251,21 @@ def lasting(duration: timedelta) -> str:
         more = f"{_UNBROKEN}{rest}{_UNBROKEN}min" if rest and hours < _ROUND_HOURS else ""
         return f"{hours}{_UNBROKEN}h{more}"
     return f"{hours // 24}{_UNBROKEN}days"
+
+
+def left(duration: timedelta) -> str:
+    """
+    How much time is left or over, never more than there is: to the minute below half an hour.
+
+    In steps of five minutes above, so that a card that nobody hurries for is not edited every minute.
+    """
+    minutes = int(abs(duration).total_seconds()) // 60
+    return lasting(timedelta(minutes=minutes - minutes % _STEP) if minutes > _EXACT else duration)
+
+
+def about(at: datetime) -> datetime:
+    """*at* in steps of five minutes."""
+    return at - timedelta(minutes=at.minute % _STEP)
 
 
 def utc(at: datetime, now: datetime) -> str:

@@ -76,8 +76,7 @@ class Prompt(Double):
         super().__init__(**more)
         self.parts: Any = None
         self.work: list[asyncio.Task[None]] = []
-        for name in ("gone",):
-            self.users[f"U0{name.upper()}"] = User(f"U0{name.upper()}", name)
+        self.users["U0GONE"] = User("U0GONE", "gone")
 
     async def deliver(self, kind: str, payload: dict[str, Any]) -> Ack:
         heard = Heard.of(payload)
@@ -91,7 +90,7 @@ class Prompt(Double):
 class Desk:
     """An incident, its ask and its card in Slack, and the people who may or may not decide."""
 
-    def __init__(self, store: Store, clock: ManualClock, double: Prompt) -> None:
+    def __init__(self, store: Store, clock: ManualClock, double: Double) -> None:
         self.store, self.clock, self.double = store, clock, double
         self.wire = Wire(store, clock, double)
         self.ring, self.signer = KeyRing.fresh(), Signer(Ed25519PrivateKey.generate())
@@ -111,7 +110,8 @@ class Desk:
             kinds=kinds,
             approvals=Approvals(store, self.signer, self.ring, policy, origin),
         )  # fmt: skip
-        double.parts = self.parts
+        if isinstance(double, Prompt):
+            double.parts = self.parts
         reply.SETTLED_SECONDS = 0.05
 
     async def open(self, *, of: Plan = DEFAULT, needs: Needs | None = None, number: int | None = None,
@@ -201,6 +201,7 @@ class Desk:
 
     async def settled(self) -> None:
         """Until everything was answered."""
+        assert isinstance(self.double, Prompt)
         while self.double.work:
             await asyncio.gather(*self.double.work)
             self.double.work = [one for one in self.double.work if not one.done()]

@@ -184,6 +184,33 @@ def test_an_ask_whose_time_is_over_has_no_buttons_even_before_it_is_marked_expir
     assert actions == ["take", "details"]
 
 
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (11.9, "11 min"),
+        (0.5, "30 s"),
+        (30, "30 min"),
+        (34, "30 min"),
+        (47, "45 min"),
+        (233, "3 h 50 min"),
+    ],
+)
+def test_time_left_is_never_more_than_there_is_and_exact_when_it_is_short(
+    minutes: float, said: str
+) -> None:
+    made = incident(ask(), clocks=[clock("contain", minutes)])
+    facts = card(made, NOW, LINK).blocks[4]["text"]["text"].replace("\u00a0", " ")
+    assert f"contain in {said} (due" in facts
+
+
+def test_a_card_that_nobody_hurries_for_is_the_same_for_five_minutes() -> None:
+    made = GOLDEN["contained"]
+    drawn = {card(made, NOW + timedelta(minutes=m), LINK, BUTTONS).text for m in (0, 1)}
+    blocks = {json.dumps(card(made, NOW + timedelta(minutes=m), LINK).blocks) for m in range(2, 7)}
+    assert len(drawn) == 1
+    assert len(blocks) <= 2
+
+
 def test_a_button_without_an_id_of_the_store_is_not_drawn() -> None:
     blocks = card(GOLDEN["p1-waiting"], NOW, LINK).blocks
     assert [one["action_id"] for one in blocks[-1]["elements"]] == ["more"]

@@ -1,6 +1,7 @@
 """`/ir`: the same verbs, typed."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -11,6 +12,12 @@ from responder.store.watching import notes
 from tests.slack.desk import Desk
 from tests.slack.strict import faults
 from tests.slack.test_deciding import ONE_CLICK, T1
+
+
+def test_the_page_for_people_on_call_lists_every_verb() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "approve-in-slack.md").read_text()
+    for verb, command in COMMANDS.items():
+        assert f"`/ir {verb} {command.takes}".strip() + "`" in page
 
 
 async def test_help_lists_every_verb_and_so_does_nothing_at_all(desk: Desk) -> None:

@@ -1,17 +1,25 @@
 """Deciding from Slack: a click, a code, a number; each ask decided once, by who may, of the plan they saw."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from responder.audit import verify
 from responder.plan import Blast
 from responder.policy.tiers import Needs, Tier
-from tests.databases import on_both
+from responder.slack.dispatch import answer
+from responder.slack.hearing import Hearing
+from responder.slack.socket import listen
+from responder.store import Store
+from responder.store.tables import decisions
+from tests.databases import ManualClock, on_both
 from tests.slack.desk import CHANNEL, Desk
 from tests.slack.incidents import ISOLATE, block, plan
 from tests.slack.strict import modal_faults, texts
+from tests.slack_double import Slack as Double
 
 T1 = plan(block(), tier=Tier.T1)
 T3 = plan(ISOLATE, block(), tier=Tier.T3, blast=Blast(hosts=1, protected=("web-3",)))
@@ -155,6 +163,37 @@ async def test_of_two_open_modals_one_decides_and_the_other_says_who_did(desk: D
     await desk.send("ana", code=desk.code("ana"))
     assert (await desk.ask())["state"] == "denied"
     assert "ben denied it at 12:00 UTC" in desk.shown("ana")
+
+
+async def test_a_click_on_a_card_that_stood_there_is_no_rubber_stamp(desk: Desk) -> None:
+    await desk.open(of=T1, needs=ONE_CLICK)
+    desk.clock.advance(seconds=40)
+    await desk.click("ana", "approve")
+    async with desk.store.reading() as tx:
+        assert (await tx.execute(select(decisions.c.after))).scalar_one() == 40
+
+
+async def test_over_a_real_socket_a_code_approves_and_both_clicks_are_acknowledged_at_once(
+    store: Store, clock: ManualClock
+) -> None:
+    async with Double() as double:
+        desk = Desk(store, clock, double)
+        hearing = Hearing(store, desk.wire.slack, partial(answer, desk.parts))
+        task = asyncio.create_task(listen(desk.wire.slack, hearing))
+        await double.sockets.connected()
+        await desk.open()
+        await desk.enrol("ana")
+        await double.click("U0ANA", CHANNEL, desk.card(), "approve")
+        await hearing.settled()
+        await double.submit("U0ANA", desk.modal("ana")["id"], {"code": desk.code("ana")})
+        assert "Looking at it" in desk.shown("ana")
+        await hearing.settled()
+        assert "Recorded: you approved it" in desk.shown("ana")
+        assert (await desk.ask())["state"] == "approved"
+        assert all(ack.good and (ack.seconds or 0) < 0.5 for ack in double.acks)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await desk.wire.slack.close()
 
 
 @on_both
