@@ -37,6 +37,7 @@ from responder.approval.attention import Attention
 from responder.approval.service import Approvals
 from responder.catalogue import load_kinds, load_secrets
 from responder.console import every_page as console
+from responder.console.pages import stray, wants_page
 from responder.crypto.jwks import PublishedKeys
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
@@ -172,8 +173,10 @@ async def _problem(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": error.detail}, error.status)
 
 
-async def _unrouted(_: Request, error: Exception) -> Response:
+async def _unrouted(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if wants_page(request):
+        return await stray(request, error.status_code)
     return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Self
 
@@ -14,7 +14,8 @@ from responder.api.route import Call, Problem
 from responder.console.pages import Pages
 from responder.people.person import Permission
 from responder.store import Store
-from responder.store.tables import asks, holds, incidents, messages, resources
+from responder.store.chat import card_keeper
+from responder.store.tables import asks, incidents, messages, resources, settings_now
 
 routes = Pages()
 
@@ -28,8 +29,15 @@ _MOST_LISTENERS: Final = 200
 class Pulse:
     """The state of the board in a few figures, read once a second however many listen."""
 
-    def __init__(self, store: Store, *, every: float = _EVERY_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        also: Callable[[], Awaitable[str]],
+        *,
+        every: float = _EVERY_SECONDS,
+    ) -> None:
         self._store = store
+        self._also = also  # what is not in the store: whether Temporal and a worker answer
         self._every = every
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
@@ -84,13 +92,17 @@ class Pulse:
                     select(func.count()).where(
                         asks.c.state == "open", asks.c.expires > self._store.now()
                     ),
-                    select(func.count()).where(holds.c.ended.is_(None)),
-                    select(func.count()).where(resources.c.outcome == "verified"),
+                    select(func.count()).where(
+                        resources.c.state == "held", resources.c.outcome == "verified"
+                    ),
+                    select(func.count()).where(resources.c.state == "lifting"),
                     select(func.max(messages.c.id)),
+                    select(func.max(settings_now.c.changed)),
+                    select(func.max(card_keeper.c.down)),
                 )
             ]
         self.incidents = {row.id: row.revision for row in rows}
-        found = json.dumps([sorted(map(list, rows)), counts])
+        found = json.dumps([sorted(map(list, rows)), counts, await self._also()], default=str)
         return hashlib.sha256(found.encode()).hexdigest()[:16]
 
 

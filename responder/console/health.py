@@ -36,6 +36,11 @@ class Health:
         self._worker = True
         self._asking = asyncio.Lock()
 
+    async def state(self) -> str:
+        """What answers, as a mark that changes when that does."""
+        await self._ask()
+        return f"{self._temporal:d}{self._worker:d}"
+
     async def notices(self, tx: Transaction) -> list[Notice]:
         """What is wrong now, the gravest first."""
         await self._ask()

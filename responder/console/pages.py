@@ -65,10 +65,7 @@ class Page(Endpoint):
                     error=f"{type(error).__name__}: {error}"[:500],
                 )
                 answer = await _trouble(request, 503, _BROKEN)
-            for name, value in HEADERS.items():
-                answer.headers.setdefault(name, value)
-            answer.headers.setdefault("cache-control", "no-store")
-            return answer
+            return _guarded(answer)
 
         return Route(self.path, show, methods=[self.method], name=self.handler.__name__)
 
@@ -97,9 +94,26 @@ class Pages:
         return declare
 
 
+async def stray(request: Request, status: int) -> Response:
+    """To a browser that asks for what there is not: a page that says so."""
+    return _guarded(await _trouble(request, status, "There is no such page here."))
+
+
+def wants_page(request: Request) -> bool:
+    """Whether it is a browser that asks, for something to read."""
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
 def see(path: str) -> Response:
     """Send the browser on to a page of ours, with GET."""
     return RedirectResponse(path, SEE_OTHER)
+
+
+def _guarded(answer: Response) -> Response:
+    for name, value in HEADERS.items():
+        answer.headers.setdefault(name, value)
+    answer.headers.setdefault("cache-control", "no-store")
+    return answer
 
 
 async def _trouble(request: Request, status: int, said: str) -> Response:

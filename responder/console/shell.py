@@ -44,7 +44,7 @@ class Room:
 
     def __init__(self, parts: Parts) -> None:
         self.health = Health(parts)
-        self.pulse = Pulse(parts.store)
+        self.pulse = Pulse(parts.store, self.health.state)
 
 
 def room(call: Call) -> Room:

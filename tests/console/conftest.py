@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from responder.people.sessions import cookie_name
 from tests.console.ground import Ground
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -72,11 +72,8 @@ async def window(chromium: Browser, ground: Ground) -> AsyncIterator[Opener]:
     async def open_one(who: str | None = "ana", **options: Any) -> Window:
         context = await chromium.new_context(**({"viewport": DESKTOP, "locale": "en-GB"} | options))
         if who is not None:
-            cookie = {
-                "name": cookie_name(ground.origin), "value": await ground.session(who),
-                "url": ground.origin, "httpOnly": True, "sameSite": "Strict",
-            }  # fmt: skip
-            await context.add_cookies([cookie])  # type: ignore[list-item] - a cookie as its type says
+            name, value = cookie_name(ground.origin), await ground.session(who)
+            await context.add_cookies([{"name": name, "value": value, "url": ground.origin}])
         opened.append(Window(context, await context.new_page(), ground.origin))
         return opened[-1]
 

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 
 import uvicorn
 from pyotp.totp import TOTP
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from starlette.applications import Starlette
 
 from responder.api.app import make_app, make_parts
 from responder.api.parts import Parts
 from responder.approval import totp
+from responder.audit import Entry, append
 from responder.console.events import Pulse
+from responder.console.shell import Room
 from responder.incident import Priority
 from responder.people import sessions
 from responder.policy.availability import Asset
@@ -26,12 +29,12 @@ from responder.policy.sla import MATRIX
 from responder.settings import Settings
 from responder.standing.clocks import start_clocks
 from responder.standing.facts import load
-from responder.standing.stand import shown
+from responder.standing.judging import shown
 from responder.store import Store
 from responder.store.factors import factors
-from responder.store.tables import asks, holds, incidents
+from responder.store.tables import alerts, asks, deliveries, holds, incidents
 from responder.verbs.asking import bump, expire
-from tests.databases import hasty
+from tests.databases import ManualClock, hasty
 from tests.e2e.runner import free_ports
 from tests.verbs.desk import Desk, block, isolate
 
@@ -52,11 +55,14 @@ POLICY = Policy(
 _READY_SECONDS = 30.0
 
 
-class Now:
-    """The store's clock as the world of `Desk` reads it: this machine's."""
+class Now(ManualClock):
+    """The store's clock as the world of `Desk` reads it: this machine's, that no hand moves."""
+
+    def __init__(self) -> None:
+        """Nothing is kept."""
 
     @property
-    def now(self) -> datetime:
+    def now(self) -> datetime:  # type: ignore[override]
         """This moment."""
         return datetime.now(UTC)
 
@@ -108,7 +114,7 @@ class Ground:
             assert asyncio.get_running_loop().time() < until, "serve is not ready"
             await asyncio.sleep(0.02)
         self.store = hasty(Store(self.settings.database))
-        self.desk = Desk(self.store, Now(), policy=POLICY)  # type: ignore[arg-type] - only read
+        self.desk = Desk(self.store, Now(), policy=POLICY)
         self.desk.signer = self.parts.signer
         self.desk.people = {one.name: one for one in self.parts.people}
         self.desk.context = self.desk.worker("worker-1")
@@ -172,12 +178,13 @@ class Ground:
         priority: str = "P2",
         address: str = "",
         began: timedelta = timedelta(minutes=4),
+        hosts: Sequence[str] = ("web1", "web2", "db1"),
         **changed: Any,
     ) -> tuple[str, str]:
         """An incident with its clocks and an open run; returns both ids."""
         number = next(self._numbers)
         name, address = f"IR-{number}", address or f"203.0.113.{number}"
-        run = await self.desk.open_run(name, networks=(address,), priority=priority)
+        run = await self.desk.open_run(name, networks=(address,), hosts=hosts, priority=priority)
         at = datetime.now(UTC) - began
         async with self.store.transaction() as tx:
             this = update(incidents).where(incidents.c.id == name)
@@ -188,6 +195,28 @@ class Ground:
             )
             await start_clocks(tx, name, MATRIX[Priority(priority)], at, None)
         return name, run
+
+    async def alerts(self, incident: str, source: str, *titles: str) -> None:
+        """What came from a source about an incident."""
+        now = self.store.now()
+        for number, title in enumerate(titles):
+            row = {
+                "source": source, "delivery": f"{incident}/{number}", "digest": "0" * 64,
+                "received": now, "body": b"", "state": "done",
+            }  # fmt: skip
+            async with self.store.transaction() as tx:
+                made = await tx.execute(insert(deliveries).values(**row))
+                alert: dict[str, Any] = {
+                    "id": f"{source}/{incident}/{number}", "source": source, "occurred": now,
+                    "received": now, "delivery_id": made.lastrowid,
+                    "facts": {"title": title}, "state": "started", "incident": incident,
+                }  # fmt: skip
+                await tx.execute(insert(alerts).values(**alert))
+                entry = Entry(
+                    kind="received", actor=source, subject=str(alert["id"]), incident=incident,
+                    data={"title": title, "severity": "high", "joined": number > 0},
+                )  # fmt: skip
+                await append(tx, now, entry)
 
     async def ask(self, run: str, *actions: Any, step: int = 1) -> str:
         """What a playbook does that must be asked for; returns the ask's id."""
@@ -234,6 +263,12 @@ class Ground:
         async with self.store.reading() as tx:
             query = holds.select().where(holds.c.incident == incident)
             return (await tx.execute(query)).all()
+
+    def as_if_all_answer(self) -> None:
+        """Show pages as they are where Temporal and a worker answer; only pictures need it."""
+        assert self._app is not None
+        self._app.state.console = Room(self.parts)
+        self._app.state.console.health._asked = time.monotonic() + 3600
 
     @property
     def pulse(self) -> Pulse:

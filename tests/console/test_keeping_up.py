@@ -85,11 +85,11 @@ async def test_slack_away_is_said_with_the_ways_that_are_left(
     ground: Ground, window: Opener
 ) -> None:
     now = ground.store.now()
+    page = await (await window()).open("/")
     async with ground.store.transaction() as tx:
         row = {"id": 1, "holder": "h", "until": now, "down": now, "said": "it answered 503"}
         await tx.execute(insert(card_keeper).values(row))
     try:
-        page = await (await window()).open("/")
         await expect(page.get_by_text("Slack does not answer since")).to_be_visible()
         await expect(page.get_by_text("Asks are decided here, in the terminal")).to_be_visible()
     finally:

@@ -139,7 +139,7 @@
 
   const stream = document.body.dataset.live;
   const lost = document.getElementById("lost");
-  let source = null, heard = Date.now();
+  let source = null, heard = Date.now(), level = false;
 
   function listen() {
     if (!stream || source || document.hidden) return;
@@ -147,9 +147,11 @@
     const alive = (event) => {
       heard = Date.now();
       if (event.data) offset = Date.parse(JSON.parse(event.data).now) - Date.now();
+      // What changed between this page and the stream's first look is on neither: look once more.
+      if (event.lastEventId && !level) { level = true; refresh(); }
       if (!lost.hidden) { lost.hidden = true; refresh(); }
     };
-    source.addEventListener("open", () => { heard = Date.now(); });
+    source.addEventListener("open", () => { heard = Date.now(); level = false; });
     source.addEventListener("beat", alive);
     source.addEventListener("changed", (event) => { alive(event); refresh(); });
     source.addEventListener("error", () => {
