@@ -173,7 +173,8 @@ def one_of(plan: Plan, data: st.DataObject, *, volatile: bool) -> tuple[Path, An
         if (marked if volatile else not any(path[: len(m)] == m for m in marks))
         and not isinstance(value, BaseModel)
     ]
-    return data.draw(st.sampled_from(wanted))
+    chosen: tuple[Path, Any] = data.draw(st.sampled_from(wanted))
+    return chosen
 
 
 def test_of_a_thousand_plans_none_keeps_its_digest_when_one_material_field_is_another() -> None:
