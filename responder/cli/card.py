@@ -45,12 +45,17 @@ def drawn(incident: dict[str, Any]) -> RenderableType:
             until = f"{ask['tier']} waits for approval until {ask['expires'][11:19]} UTC"
             text = f"? {until}: responder approvals show {ask['id']}"
             parts.append(Text(text, style="bold yellow"))
+        elif ask.get("kind", "step") != "step" and ask.get("progress"):
+            what = "; ".join(change["summary"] for change in ask["plan"]["changes"][:3])
+            parts.append(Text(f"· {clean(what)}: {ask['progress']}"))
         elif ask["state"] == "approved" and ask["execute_by"] and _waits(ask, incident["steps"]):
-            text = f"✓ ask {ask['id']} is approved; execute by {ask['execute_by'][11:19]} UTC"
+            stands = ask.get("progress") or "approved"
+            text = f"✓ ask {ask['id']}: {stands}; execute by {ask['execute_by'][11:19]} UTC"
             parts.append(Text(text, style="green"))
     parts += [_note(note) for note in incident.get("notes", ())[-_NOTES:]]
     style = _STYLES.get(incident["priority"], "white")
-    title = f"{incident['priority']} · {incident['id']} · {incident['status']}"
+    stands = incident.get("progress") or incident["status"]
+    title = f"{incident['priority']} · {incident['id']} · {stands}"
     return Panel(
         Group(*parts), title=Text(title, style=f"bold {style}"), border_style=style, width=100
     )

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from responder.incident import Indicators
 from responder.standing.facts import Facts
+from responder.standing.progress import of_ask, of_incident, of_step
 from responder.standing.timing import paused_until
 from responder.store.rows import Row
 
@@ -18,7 +19,8 @@ def board(facts: Facts, status: str) -> str:
         f"# {incident['priority']} · {incident['id']} · {_plain(incident['title'])}",
         "",
         *_nobody(incident),
-        f"**{status}** · owner {incident['owner'] or '*nobody yet*'} · about {_plain(about)}",
+        f"**{status}** · {_plain(of_incident(facts).text)} · owner "
+        f"{incident['owner'] or '*nobody yet*'} · about {_plain(about)}",
         "",
         "**Clocks**",
         "",
@@ -36,7 +38,7 @@ def board(facts: Facts, status: str) -> str:
         plan = row["plan"]
         what = "; ".join(change["summary"] for change in plan["changes"])
         said = f" · {_plain(row['said'])}" if row["said"] else ""
-        lines.append(f"- {plan['tier']} · {_plain(what)} · **{row['state']}**{said}")
+        lines.append(f"- {plan['tier']} · {_plain(what)} · **{_come(facts, row)}**{said}")
     if facts.holds:
         lines += ["", "**Leases**", ""]
     for row in facts.holds:
@@ -92,6 +94,14 @@ def _clock(row: Row, now: datetime) -> str:
         return f"**paused until {until:%H:%M:%S} UTC**"
     minutes = (row["due"] - now).total_seconds() / 60
     return f"{minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
+
+
+def _come(facts: Facts, step: Row) -> str:
+    """How far a step has come, in the words of its ask where people were asked."""
+    ask = next((one for one in facts.asks if one["step"] == step["key"]), None)
+    if ask is not None:
+        return _plain(of_ask(facts, ask).text)
+    return of_step(facts, step).text if step["state"] in ("carrying", "done") else step["state"]
 
 
 def _lease(facts: Facts, row: Row) -> str:

@@ -1,5 +1,6 @@
 """Holds and leases on real firewalls: shared, extended, partial, and ended by the kernel alone."""
 
+import asyncio
 import json
 import signal
 import time
@@ -139,6 +140,92 @@ async def test_drift_is_found_put_back_and_written_down(runner: Runner, lab: Lab
     await runner.until(back, "the sweep to put the block back", 120)
     audit = await runner.api("GET", "/api/audit", params={"last": 500, "incident": incident["id"]})
     assert any(e["kind"] == "drift" and "found False" in e["data"]["said"] for e in audit)
+
+
+async def test_an_extension_moves_the_kernel_s_own_timeout(runner: Runner, lab: Lab) -> None:
+    await runner.post(wazuh("203.0.113.97", level=7))
+    incident = await runner.about("203.0.113.97")
+    await runner.status(incident["id"], "contained")
+    [before] = elements(lab, "web", "203.0.113.97")
+    [other] = elements(lab, "edge2", "203.0.113.97")
+    resource = "block/fra1/203.0.113.97"
+    code = await runner.fresh_code("ana")
+    asked = {"resource": resource, "lasts": "2h", "code": code}
+    found = await runner.api("POST", "/api/leases/extend", json=asked)
+    assert found["ask"]["state"] == "approved"
+    [lease] = found["leases"]
+    assert lease["came"].endswith("UTC, and read back"), lease
+    [after] = elements(lab, "web", "203.0.113.97")
+    longer = after["expires"] - before["expires"]
+    assert 7150 <= longer <= 7200, longer
+    [same] = elements(lab, "edge2", "203.0.113.97")
+    assert same["expires"] <= other["expires"], "the other point's lease is its own"
+
+
+async def test_an_end_that_only_a_row_states_undoes_nothing_and_is_told_aloud(
+    runner: Runner, lab: Lab
+) -> None:
+    await runner.post(wazuh("203.0.113.98", level=7))
+    incident = await runner.about("203.0.113.98")
+    await runner.status(incident["id"], "contained")
+    resource = "block/fra1/203.0.113.98"
+    began = time.monotonic()
+    runner.write(
+        "UPDATE holds SET ended = taken + 1, ended_by = 'ana' WHERE resource = ?", resource
+    )
+    client = await runner.temporal()
+    await client.get_workflow_handle(f"lease/{resource}").signal("look")
+
+    async def told() -> bool:
+        messages = (await runner.incident(incident["id"]))["messages"]
+        return any("a lease was tampered with" in m["subject"] and m["loud"] for m in messages)
+
+    await runner.until(told, "the forged end to be told", 60)
+    print(f"a forged end was told after {time.monotonic() - began:.1f} s")
+    assert elements(lab, "web", "203.0.113.98")
+    runner.write("UPDATE holds SET until = until + 86400000000 WHERE resource = ?", resource)
+    [element] = elements(lab, "web", "203.0.113.98")
+
+    async def put_back() -> bool:
+        [row] = runner.rows("SELECT taken, until FROM holds WHERE resource = ?", resource)
+        return bool(row["until"] - row["taken"] <= 86_400_000_000)
+
+    await runner.until(put_back, "the forged extension to be put back", 60)
+    assert elements(lab, "web", "203.0.113.98")[0]["timeout"] == element["timeout"]
+    assert (await runner.api("GET", "/api/audit/verification"))["fault"] is None
+
+
+async def test_what_two_people_did_takes_two_people_to_undo(runner: Runner, lab: Lab) -> None:
+    await runner.post(wazuh("203.0.113.99", host="db-1", level=12))
+    incident = await runner.about("203.0.113.99")
+    incident = await runner.status(incident["id"], "waiting for approval")
+    [ask] = [one for one in incident["asks"] if one["state"] == "open"]
+    for who in ("ana", "ben"):
+        await _approve(runner, ask, who)
+    await runner.status(incident["id"], "contained", 60)
+    assert not lab.probe("web", "db")
+    code = await runner.fresh_code("ana")
+    asked = {"resource": "filter/db-1", "code": code}
+    found = await runner.api("POST", "/api/leases/end", json=asked)
+    assert found["ask"]["state"] == "open"
+    assert "approved by one more person" in found["leases"][0]["came"]
+    await asyncio.sleep(2)
+    assert not lab.probe("web", "db")
+    await _approve(runner, await runner.api("GET", f"/api/asks/{found['ask']['id']}"), "ben")
+
+    async def undone() -> bool:
+        return lab.probe("web", "db")
+
+    await runner.until(undone, "the isolation to be undone")
+    asks = (await runner.incident(incident["id"]))["asks"]
+    [ended] = [one for one in asks if one["kind"] == "end"]
+    assert ended["progress"].startswith(("Undone", "Undoing"))
+
+
+async def _approve(runner: Runner, ask: dict[str, Any], who: str) -> None:
+    code = await runner.fresh_code(who)
+    verdict = {"approve": True, "digest": ask["digest"], "code": code, "number": ask["number"]}
+    await runner.api("POST", f"/api/asks/{ask['id']}/decisions", json=verdict, by=who)
 
 
 async def test_the_kernel_lifts_a_block_when_everything_of_ours_is_dead(

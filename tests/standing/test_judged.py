@@ -98,6 +98,7 @@ def test_the_board_says_which_holds_ended_when_and_by_whom() -> None:
         "title": "t",
         "owner": None,
         "acknowledged": SAID,
+        "contained": SAID,
         "indicators": {},
     }
     holds = [held(**BY_ANA), held(**UNMARKED), held()]
