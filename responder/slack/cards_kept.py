@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 _EVERY_SECONDS = 0.5
 _HELD = timedelta(seconds=20)  # how long the claim lasts: another process takes over after that
 _RENEWED = timedelta(seconds=10)
+_LATER = 30.0  # seconds until what could not be shown by a fault of ours is tried again
 _SOON = 15.0  # seconds: a longer wait that Slack asks for counts as down
 _FIRST_PROBE, _LONGEST_PROBE = 1.0, 30.0  # seconds between tries while Slack is down
 # Slack answers, and will not do anything for us until a person mends something.
@@ -54,6 +55,7 @@ class Keeper:
         self._down = False
         self._probes = 0
         self._probe_at = 0.0
+        self._later: dict[str, float] = {}
 
     async def run(self) -> None:
         """Keep them until cancelled."""
@@ -79,7 +81,7 @@ class Keeper:
         if self._down and not due:
             await self._probe()
         for one in due:
-            if self._showing.wait(one) > 0:
+            if self._showing.wait(one) > 0 or time.monotonic() < self._later.get(one.id, 0.0):
                 continue
             if not await self._claimed():
                 break
@@ -90,8 +92,13 @@ class Keeper:
                 if _is_down(error):
                     await self._went_down(error)
                     break
+            except Exception as error:  # noqa: BLE001 - one that cannot be shown must not hold up the others
+                self._later[one.id] = time.monotonic() + _LATER
+                found = f"{type(error).__name__}: {error}"[:300]
+                log.error("not_shown_in_slack", about=one.id, error=found)
             else:
                 done += 1
+                self._later.pop(one.id, None)
                 await self._is_up()
         return done
 

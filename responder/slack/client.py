@@ -56,7 +56,7 @@ class Slack:
         arguments: dict[str, Any] = {
             "channel": channel,
             "text": text,
-            "blocks": blocks,
+            "blocks": blocks or None,
             "thread_ts": thread,
             "reply_broadcast": aloud or None,
             "unfurl_links": False,

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import update
 
 from responder.slack import shown
+from responder.slack.blocks import Rendered
 from responder.slack.buttons import Offered, mint, minted
 from responder.slack.client import Slack
 from responder.slack.errors import SlackError, SlackRefused, SlackUnreachable
@@ -76,10 +77,7 @@ class Showing:
             now = self._store.now()
             found = await whole(tx, due.incident, now)
         assert found is not None
-        more: dict[str, Any] = {}
-        if due.part == CARD:
-            more["buttons"] = await self._buttons(due.incident, found, now)
-        drawn = self._drawings[due.part](found, now, self._origin, **more)
+        drawn = await self._draw(due.part, due.incident, found, now)
         loud = [m for m in found["messages"] if m["loud"]]
         seen = max((m["id"] for m in found["messages"]), default=0)
         values = {"revision": found["revision"], "digest": _digest(drawn), "seen": seen}
@@ -89,6 +87,31 @@ class Showing:
             await self._send(due, drawn.blocks, drawn.text, values, loud, now)
         if due.part == CARD and due.ts is not None:
             await self._call(due, loud)
+
+    async def _draw(
+        self, part: str, incident: str, found: dict[str, Any], now: datetime
+    ) -> Drawn | None:
+        """The message as it is to be; one that cannot be drawn says so, and where to look instead."""
+        try:
+            if part != CARD:
+                return self._drawings[part](found, now, self._origin)
+            ids = await self._buttons(incident, found, now)
+            return self._drawings[part](found, now, self._origin, buttons=ids)
+        except Exception as error:  # noqa: BLE001 - an incident that cannot be drawn must not hold up the others
+            log.error(
+                "card_not_drawn",
+                part=part,
+                incident=incident,
+                error=f"{type(error).__name__}: {error}"[:300],
+            )
+            if part != CARD:
+                return None
+            title = plainly(found["title"], 300)
+            return Rendered(
+                blocks=(),
+                text=f"{found['priority']} {incident}: {title}. This card could not be drawn; see "
+                f"{self._origin}/incidents/{incident}",
+            )
 
     async def _buttons(
         self, incident: str, found: dict[str, Any], now: datetime

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -206,6 +207,24 @@ async def test_what_does_not_fit_into_blocks_is_said_in_words(wire: Wire) -> Non
     [card] = wire.double.posts()
     assert "blocks" not in card
     assert "INC-1" in card["text"]
+
+
+async def test_an_incident_that_cannot_be_drawn_says_so_and_holds_up_no_other(wire: Wire) -> None:
+    real = wire.keeper._showing._drawings["card"]
+
+    def fragile(incident: Any, *rest: Any, **more: Any) -> Any:
+        if incident["id"] == "INC-1":
+            raise KeyError("a bug of ours")
+        return real(incident, *rest, **more)
+
+    wire.keeper._showing._drawings = {**wire.keeper._showing._drawings, "card": fragile}
+    await wire.open("INC-1", "P1")
+    await wire.open("INC-2", "P2")
+    await wire.keep()
+    broken, whole = wire.double.posts()
+    assert "could not be drawn; see http://localhost:8080/incidents/INC-1" in broken["text"]
+    assert "<b>" not in broken["text"]
+    assert "blocks" in whole
 
 
 async def test_a_429_is_waited_for_and_only_where_it_was_said(wire: Wire) -> None:
