@@ -162,7 +162,7 @@ async def _free(
         )
         .group_by(askings.c.person)
     )
-    reached: dict[str, int] = dict((await tx.execute(query)).tuples().all())
+    reached: dict[str, int] = dict((await tx.execute(query)).all())
     return [name for name in names if reached.get(name, 0) < rules.most_asks]
 
 
