@@ -47,6 +47,12 @@ class SlackSettings(Frozen):
     channels: dict[Priority, Channel] = Field(
         default={}, description="Other channels for incidents of some priorities."
     )
+    runbook: str | None = Field(
+        default=None,
+        pattern=r"^https://[^\s|<>]+$",
+        description="Where people find what to do, linked from each card; `{category}` in it is the incident's: "
+        "https://wiki.example.com/runbooks/{category}. None: no link.",
+    )
     look_back: bool = Field(
         default=False,
         description="Look in the channel for a card whose posting had no answer, before posting it "
@@ -71,6 +77,10 @@ class SlackSettings(Frozen):
             if name in needed and not given:
                 raise ValueError(f"{name} or {name}_file is needed {needed[name]}")
         return self
+
+    def runbook_of(self, category: str) -> str:
+        """Where the runbook for incidents of *category* is; empty if nobody said."""
+        return (self.runbook or "").replace("{category}", category)
 
     def channel_of(self, priority: str) -> str:
         """Where the card of an incident of that priority goes."""

@@ -77,6 +77,7 @@ class Showing:
             now = self._store.now()
             found = await whole(tx, due.incident, now)
         assert found is not None
+        found["runbook"] = self._slack.settings.runbook_of(found["category"])
         drawn = await self._draw(due.part, due.incident, found, now)
         loud = [m for m in found["messages"] if m["loud"]]
         seen = max((m["id"] for m in found["messages"]), default=0)

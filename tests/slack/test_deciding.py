@@ -306,6 +306,19 @@ async def test_a_link_in_the_menu_is_opened_by_slack_and_asks_nothing_of_us(desk
     assert (len(desk.double.calls), desk.double.responses) == (calls, [])
 
 
+async def test_a_card_links_to_its_runbook_where_the_settings_say_where_they_are(
+    desk: Desk,
+) -> None:
+    desk.wire.more = {"runbook": "https://wiki.example.com/runbooks/{category}"}
+    desk.wire.start()
+    await desk.open()
+    menu = desk.double.element(CHANNEL, desk.card(), "more")["options"]
+    [link] = [one["url"] for one in menu if one["text"]["text"] == "Runbook"]
+    assert link == "https://wiki.example.com/runbooks/ransomware"
+    await desk.wire.slack.close()
+    desk.parts.slack = desk.wire.slack
+
+
 async def test_undo_shows_what_would_be_undone_and_takes_a_code(desk: Desk) -> None:
     await desk.open()
     await desk.enrol("ana")
