@@ -136,7 +136,7 @@ def _until(wish: Wish, rows: Sequence[Mapping[Any, Any]]) -> datetime | None:
         return None
     if wish.until is not None:
         return wish.until
-    ends = [row["until"] for row in rows if row["until"] is not None]
+    ends: list[datetime] = [row["until"] for row in rows if row["until"] is not None]
     if wish.lasts is None or not ends:
         raise Refused(
             f"{wish.named}: expected how much longer, or until when, and a lease that has an end"

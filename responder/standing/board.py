@@ -19,8 +19,10 @@ def board(facts: Facts, status: str) -> str:
         f"# {incident['priority']} · {incident['id']} · {_plain(incident['title'])}",
         "",
         *_nobody(incident),
-        f"**{status}** · {_plain(of_incident(facts).text)} · owner "
-        f"{incident['owner'] or '*nobody yet*'} · about {_plain(about)}",
+        (
+            f"**{status}** · {_plain(of_incident(facts).text)} · owner "
+            f"{incident['owner'] or '*nobody yet*'} · about {_plain(about)}"
+        ),
         "",
         "**Clocks**",
         "",
