@@ -109,6 +109,8 @@ async def test_activities_called_by_a_strangers_workflow_or_alone_do_nothing(
     with pytest.raises(Exception):  # noqa: B017, PT011 - an activity failure of whatever kind
         await handle.result()
     assert not elements(lab, "web", VICTIM)
+    assert runner.rows("SELECT seq FROM audit WHERE kind = 'forged' AND subject = '-'")
+    assert runner.rows("SELECT id FROM messages WHERE key LIKE 'forged//%' AND loud")
 
 
 async def test_a_forged_lease_neither_undoes_nor_extends(runner: Runner, lab: Lab) -> None:
