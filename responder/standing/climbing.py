@@ -7,6 +7,7 @@ from sqlalchemy import update
 from responder.audit import Entry, append
 from responder.incident import Priority
 from responder.policy.sla import Clock, Targets
+from responder.policy.working_time import after
 from responder.standing.brief import brief
 from responder.standing.facts import Facts
 from responder.standing.timing import Next, chain_of
@@ -35,7 +36,7 @@ async def climb(
         return False, None
     row = min(missed, key=lambda one: (one["breached"], one["clock"]))
     every = targets.climbs_after * (_SLOWER if facts.incident["unanswered"] else 1)
-    at: datetime = (row["climbed"] or row["breached"]) + every
+    at = after(row["climbed"] or row["breached"], every, targets.hours)
     summary = f"SLA {row['clock']}: climb the chain"
     if at > now:
         return False, Next(at=at, summary=summary)
@@ -45,7 +46,7 @@ async def climb(
     else:
         await _unanswered(tx, facts, row, chain, now)
         every = targets.climbs_after * _SLOWER
-    return True, Next(at=now + every, summary=summary)
+    return True, Next(at=after(now, every, targets.hours), summary=summary)
 
 
 async def restart(tx: Transaction, incident: str, now: datetime) -> None:

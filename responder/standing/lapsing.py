@@ -18,7 +18,7 @@ from responder.verbs.telling import tell
 
 # What counts as something done, by its entries in the audit; so do all that end or extend a lease.
 PROGRESS = (
-    "taken", "note", "announced", "decided", "reprioritised", "paused",
+    "taken", "note", "decided", "reprioritised", "paused",
     "duty", "reported", "run ended", "page acknowledged", "revoked", "edited",
 )  # fmt: skip
 _OF_LEASES = ("hold %", "lease %")
@@ -52,7 +52,7 @@ async def lapse(
         data={"owner": owner, "since": since.isoformat()},
     )
     await append(tx, now, entry)
-    for audience in dict.fromkeys((owner, chain_of(incident, targets)[0])):
+    for audience in dict.fromkeys(filter(None, (owner, chain_of(incident, targets)[0]))):
         await tell(
             tx,
             now,

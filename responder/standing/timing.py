@@ -1,5 +1,6 @@
 """When a clock's row has something to say: its moments, its plan and its pauses, without any I/O."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -98,7 +99,7 @@ def first_strike(targets: Targets, opened: datetime, contain_within: timedelta |
     )
 
 
-def due_of(rows: list[Row]) -> datetime | None:
+def due_of(rows: Sequence[Row]) -> datetime | None:
     """What is promised next: the earliest of the running clocks that have a target."""
     return min(
         (r["due"] for r in rows if r["met"] is None and r["clock"] in PROMISED), default=None

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import insert, update
+from sqlalchemy import Update, insert, update
 
 from responder.audit import Entry, append
 from responder.incident import Priority
@@ -100,5 +100,5 @@ async def _missed(tx: Transaction, facts: Facts, targets: Targets, row: Row, now
         )
 
 
-def _of(incident: str):  # noqa: ANN202 - SQLAlchemy's Update
+def _of(incident: str) -> Update:
     return update(clocks).where(clocks.c.incident == incident, clocks.c.clock == Clock.UPDATE)

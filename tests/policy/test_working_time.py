@@ -73,7 +73,7 @@ class Oracle:
         hours = self.hours
         if hours is None:
             return [not self.is_paused(start + n * MINUTE) for n in range(count)]
-        zone, found = ZoneInfo(hours.zone), []
+        zone, found = ZoneInfo(hours.zone), list[bool]()
         day, begun, over = date.min, False, False
         at = self.from_midnight(start)
         while len(found) < count:

@@ -88,7 +88,7 @@ async def _only(case: Case) -> None:
         await tx.execute(update(incidents).values(next_strike=None))
 
 
-PLANTED = {
+PLANTED: dict[Planted, str] = {
     a_clock: "a clock that was not struck",
     a_look: "an incident that nobody looked at when it was time",
     an_ask: "an ask that is open past its time",

@@ -1,7 +1,8 @@
 """Clocks of an incident: struck once, climbed, lapsed, paused, planned again; by looks at a moved clock."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert, select
@@ -343,6 +344,10 @@ async def test_business_hours_stop_the_clock_over_a_weekend_and_a_holiday(desk: 
     assert await desk.messages("remind/") == []
     await case.until(hours=20)
     assert len(await desk.messages("breach/IR-1/contain")) == 1
+    await case.until(days=2)
+    loud = [m.made.astimezone(ZoneInfo("Europe/Berlin")) for m in await desk.messages() if m.loud]
+    assert len(loud) > 10, "it climbs, and is unanswered"
+    assert all(time(9) <= at.time() <= time(17) for at in loud), "and nobody is woken at night"
 
 
 async def test_closing_meets_every_clock_and_nothing_is_struck_after_it(p1: Case) -> None:
