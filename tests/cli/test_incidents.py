@@ -3,10 +3,13 @@
 import io
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -174,3 +177,31 @@ def test_a_pause_without_a_length_is_exit_2_and_names_what_is_expected(run: Run,
         4,
         "INC-1: the contain clock may not be paused at P1",
     )
+
+
+def test_watching_at_a_terminal_ticks_and_ends_with_130_by_ctrl_c(
+    run: Run, api: Api, tmp_path: Path
+) -> None:
+    due = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    api.body = json.dumps([incident(clock("contain", 0, due=due))])
+    ours, theirs = pty.openpty()
+    command = (sys.executable, "-m", "responder", "incidents", "watch", "--every", "1s")
+    environment = {**os.environ, "COLUMNS": "120", "LINES": "30", "TERM": "xterm"}
+    watching = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    seen, until = "", time.monotonic() + 20
+    while len(set(re.findall(r"4:5\d", seen))) < 2 and time.monotonic() < until:
+        seen += os.read(ours, 65_536).decode(errors="replace")
+    watching.send_signal(signal.SIGINT)
+    with suppress(OSError):  # the terminal is gone when the command is
+        while part := os.read(ours, 65_536):
+            seen += part.decode(errors="replace")
+    os.close(ours)
+    assert watching.wait(10) == 130
+    assert "INC-1" in seen
+    assert len(set(re.findall(r"4:5\d", seen))) >= 2, "it ticks between two answers"
+    assert "Traceback" not in seen
+    assert "\x1b[?25h" in seen, "the cursor is back"
