@@ -244,10 +244,13 @@ def print_kinds() -> None:
 WHY = {
     "aiosqlite": "SQLite without blocking the event loop",
     "alembic": "the store's migrations",
+    "argon2-cffi": "passwords and backup codes, by Argon2id",
+    "authlib": "the requests of an OpenID Connect client; its tokens are checked with joserfc",
     "boto3": "AWS; named by the owner, used from a later capability on",
     "cryptography": "AES-256-GCM, Ed25519 and X.509",
     "httpx": "the command line's calls to the API",
     "jinja2": "pages of the console, from a later capability on",
+    "joserfc": "API tokens and ID tokens (RFC 7515 to 7519)",
     "paramiko": "SSH to firewalls and hosts",
     "prometheus-client": "`/metrics`",
     "psycopg": "PostgreSQL",

@@ -71,8 +71,8 @@ class OidcLogin:
         Raises `Refused` for an answer that this browser did not ask for, that comes twice or late,
         whose ID token does not hold, or that is about nobody who may sign in; audited.
         """
+        await self._use(secret, answer.get("state", ""))
         try:
-            await self._use(secret, answer.get("state", ""))
             self._must_be_ours(answer)
             token = await self._provider.exchanged(
                 answer.get("code", ""), _derived(secret, "verifier")

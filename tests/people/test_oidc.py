@@ -358,3 +358,12 @@ async def test_a_provider_that_is_away_is_said_to_be_away(
 
     async with store.reading() as tx:
         assert (await tx.execute(select(oidc_logins))).all() == []
+
+
+async def test_what_nobody_began_here_leaves_no_line_in_the_audit(browser: Browser) -> None:
+    for secret, state in (("", ""), ("x", "y")):
+        with pytest.raises(Refused, match="did not begin"):
+            await browser.login.come_back(secret, {"state": state, "code": "c"}, agent="")
+
+    async with browser.store.reading() as tx:
+        assert (await tx.execute(select(audit))).all() == []
