@@ -1,9 +1,11 @@
 """What the tests of Slack's wire share: a store with incidents, the double, and a keeper of cards."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest_asyncio
 from sqlalchemy import insert, select, update
 
 from responder.slack.cards_kept import Keeper
@@ -99,3 +101,16 @@ class Wire:
     def called(self, method: str) -> int:
         """How often Slack did something."""
         return sum(name == method for name, _ in self.double.calls)
+
+
+@pytest_asyncio.fixture
+async def double() -> AsyncIterator[Double]:
+    async with Double() as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def wire(store: Store, clock: ManualClock, double: Double) -> AsyncIterator[Wire]:
+    made = Wire(store, clock, double)
+    yield made
+    await made.slack.close()
