@@ -8,18 +8,17 @@ down once, by one swap of the ask's row, whoever gets to it first.
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field, JsonValue
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from responder.approval import passkeys
 from responder.approval.decision import Decision, Judgement
 from responder.approval.fatigue import Asked, tell_approvers
 from responder.approval.lease_check import about, change_of, objection
 from responder.approval.lease_drawing import Drawn, Wish, draw
-from responder.approval.number_match import number_for
+from responder.approval.lease_rows import must_be_new, open_row, say_not_done
 from responder.approval.recording import record
 from responder.approval.settings import ApprovalSettings
 from responder.approval.step_up import step_up
@@ -31,15 +30,13 @@ from responder.incident import Frozen
 from responder.people.person import Directory, Permission, Person
 from responder.plan import Plan
 from responder.policy.judge import Policy
-from responder.policy.leases import LeaseChange, LeaseKind
+from responder.policy.leases import LeaseKind
 from responder.policy.tiers import Needs
 from responder.store import Store, Transaction
-from responder.store.leasing import leased
 from responder.store.tables import asks, holds, incidents, resources
 from responder.verbs.asking import bump
 from responder.verbs.believing import approvers
 from responder.verbs.context import Kinds
-from responder.verbs.telling import tell_audited
 
 
 class Proof(Frozen):
@@ -158,18 +155,18 @@ class Leasing:
                 raise Refused(f"{person.name} may not decide asks; the role operator or admin may")
             if said := person.may_not_approve(await about(tx, drawn.change)):
                 raise Refused(f"{person.name} may not {wish.kind} it: {said}")
-            await _must_be_new(tx, drawn.change)
+            await must_be_new(tx, drawn.change)
         return drawn
 
     async def put(self, tx: Transaction, prepared: Prepared) -> Mapping[Any, Any]:
         """Open the ask and record its first decision in *tx*; if that is enough, it is done there as well."""
         drawn, now = prepared.drawn, self._store.now()
         change, name = drawn.change, secrets.token_hex(8)
-        await _must_be_new(tx, change)
+        await must_be_new(tx, change)
         query = select(incidents.c.priority).where(incidents.c.id == change.incident)
         priority = (await tx.execute(query)).scalar_one()
         expires = now + self._policy.approve_within[priority]
-        await _insert(tx, prepared, name, now, expires)
+        await open_row(tx, name, drawn, prepared.needs, prepared.person, expires, now)
         decision = Decision(
             ask=name,
             digest=change.digest,
@@ -219,7 +216,7 @@ class Leasing:
                 update(asks).where(*this).values(state="expired", decided=now)
             )
             if swapped.rowcount == 1:
-                await _say_not_done(tx, ask, said or "", now)
+                await say_not_done(tx, ask, said or "", now)
             return ()
         swapped = await tx.execute(update(asks).where(*this).values(applied=now))
         if swapped.rowcount != 1:
@@ -257,76 +254,3 @@ class Leasing:
 
 def _nothing(wish: Wish) -> Refused:
     return Refused(f"nothing live is held by {wish.named}")
-
-
-async def _must_be_new(tx: Transaction, change: LeaseChange) -> None:
-    query = select(asks.c.id).where(
-        asks.c.kind == change.kind, asks.c.digest == change.digest, asks.c.state == "open"
-    )
-    if (found := (await tx.execute(query)).scalar()) is not None:
-        raise Refused(
-            f"ask {found} waits for exactly this\n\nhint: responder approvals approve {found}"
-        )
-
-
-async def _insert(
-    tx: Transaction, prepared: Prepared, name: str, now: datetime, expires: datetime
-) -> None:
-    drawn, change = prepared.drawn, prepared.drawn.change
-    await tx.execute(
-        insert(asks).values(
-            id=name,
-            step=None,
-            incident=change.incident,
-            run=drawn.plan.run,
-            digest=change.digest,
-            plan=drawn.plan.model_dump(mode="json"),
-            tier=change.tier,
-            needs=prepared.needs.model_dump(mode="json"),
-            number=number_for(prepared.needs),
-            requester=drawn.requester,
-            state="open",
-            opened=now,
-            expires=expires,
-            delivered=False,
-            kind=change.kind,
-            subject=change.model_dump(mode="json"),
-        )
-    )
-    rows = [{"ask": name, "hold": hold.id, "position": at} for at, hold in enumerate(change.holds)]
-    await tx.execute(insert(leased), rows)
-    data: dict[str, JsonValue] = {
-        "kind": change.kind,
-        "holds": [hold.id for hold in change.holds],
-        "digest": change.digest,
-        "tier": change.tier,
-        "expires": expires.isoformat(),
-    }
-    entry = Entry(
-        kind="asked",
-        actor=prepared.person,
-        subject=f"ask {name}",
-        incident=change.incident,
-        data=data,
-    )
-    await append(tx, now, entry)
-
-
-async def _say_not_done(tx: Transaction, ask: Mapping[Any, Any], said: str, now: datetime) -> None:
-    await tell_audited(
-        tx,
-        now,
-        Entry(
-            kind="not applied",
-            actor="approvals",
-            subject=f"ask {ask['id']}",
-            incident=ask["incident"],
-            data={"said": said},
-        ),
-        key=f"not applied/{ask['id']}",
-        audience="security",
-        loud=True,
-        subject=f"{ask['incident']}: ask {ask['id']} reads as approved, and nothing was done",
-        body=f"{said}. The lease is as it was; ask again if it should not be.",
-    )
-    await bump(tx, ask["incident"])

@@ -75,7 +75,9 @@ def extend(
     """Hold a resource for longer; its enforcement point keeps it as long."""
     if bool(by) == bool(until):
         raise typer.BadParameter("expected one of --by and --until")
-    later = {"lasts": by} if by else {"until": until}
+    from responder.cli.times import length  # noqa: PLC0415
+
+    later = {"lasts": length(by).total_seconds()} if by else {"until": until}
     _decide("extend", resource, hold, code, later | {"reason": reason}, as_json=as_json)
 
 
