@@ -82,9 +82,19 @@ def stranger(info: Mapping[str, Any], heard: Heard) -> str | None:
             return said
     if "deleted" not in info or "is_restricted" not in info:
         return "could not be confirmed: Slack did not say whether it is a guest"
-    if info.get("team_id") != heard.team:
+    if info.get("team_id") != heard.team and not _of_our_grid(info, heard):
         return f"is of workspace {str(info.get('team_id'))[:20]}, not of {heard.team}"
     return None
+
+
+def _of_our_grid(info: Mapping[str, Any], heard: Heard) -> bool:
+    """Whether, in Enterprise Grid, a user whose home is another workspace is a member of this one too."""
+    grid = info.get("enterprise_user")
+    if not heard.enterprise or not isinstance(grid, dict):
+        return False
+    teams = grid.get("teams")
+    inside = isinstance(teams, list) and heard.team in teams
+    return inside and grid.get("enterprise_id") == heard.enterprise
 
 
 def _from_our_app(slack: Slack, heard: Heard) -> None:

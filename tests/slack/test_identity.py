@@ -100,6 +100,33 @@ async def test_slack_is_asked_once_in_a_minute_and_a_deactivated_user_is_nobody_
     assert desk.wire.called("users.info") == 2
 
 
+GRID = {"enterprise_id": "E0BIG", "teams": ["T0HOME", "T0LAB"]}
+
+
+@pytest.mark.parametrize(
+    ("grid", "may"),
+    [
+        (GRID, True),
+        (GRID | {"teams": ["T0HOME"]}, False),
+        (GRID | {"enterprise_id": "E0EVIL"}, False),
+        ({}, False),
+    ],
+)
+async def test_in_a_grid_a_member_whose_home_is_another_workspace_is_somebody(
+    desk: Desk, grid: dict[str, Any], may: bool
+) -> None:
+    settings = desk.wire.slack.settings.model_copy(update={"enterprise": "E0BIG"})
+    desk.wire.slack.settings = settings
+    desk.parts.people = Directory(mapped(enterprise="E0BIG"))
+    _says(desk, {"team_id": "T0HOME", "enterprise_user": grid})
+    click = pressed(enterprise="E0BIG")
+    if may:
+        assert (await who(desk.parts, click)).name == "ana"
+    else:
+        with pytest.raises(Refused, match="is of workspace T0HOME, not of T0LAB"):
+            await who(desk.parts, click)
+
+
 @pytest.mark.parametrize("error", ["user_not_found", "missing_scope", "internal_error"])
 async def test_while_slack_does_not_say_who_it_is_it_is_nobody(desk: Desk, error: str) -> None:
     desk.double.answers.append(("users.info", 200, {"ok": False, "error": error}, {}))
