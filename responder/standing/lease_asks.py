@@ -64,6 +64,8 @@ async def _came(tx: Transaction, ask: Row, row: Row) -> tuple[bool, str]:
         return True, f"undone at {row['lifted']:%H:%M:%S} UTC, and read back"
     if row["resource_state"] == "disputed":
         return True, f"ended, and left as found: {row['said']}"
+    if row["resource_state"] == "clear":
+        return True, f"ended; {row['said'] or 'nothing of it is held'}"
     others = select(holds.c.incident).where(
         holds.c.resource == row["resource"], holds.c.ended.is_(None), holds.c.id != row["id"]
     )

@@ -165,13 +165,19 @@ def _ending(facts: Facts, holds: Sequence[Row]) -> Progress:
     """Holds that are over: undone only if the point of every one of them was read back."""
     back = [hold for hold in holds if hold.get("lifted") is not None]
     alone = [hold for hold in holds if hold["resource_state"] == "disputed"]
+    clear = [hold for hold in holds if hold["resource_state"] == "clear"]
     if len(back) == len(holds):
         at = max(hold["lifted"] for hold in holds)
         return Progress(word=Word.UNDONE, text=f"Undone {_at(facts, at)}")
-    if alone and len({h["id"] for h in (*back, *alone)}) == len(holds):
+    if len({hold["id"] for hold in (*back, *alone, *clear)}) < len(holds):
+        return Progress(word=Word.RUNNING, text=f"Undoing {len(back)}/{len(holds)}")
+    if alone:
         text = f"Ended; left as found at {len(alone)} of {len(holds)}: somebody changed it since"
         return Progress(word=Word.UNDONE, text=text)
-    return Progress(word=Word.RUNNING, text=f"Undoing {len(back)}/{len(holds)}")
+    if any(hold["outcome"] != Outcome.VERIFIED for hold in clear):
+        text = "NOT CONTAINED: ended before its point was reached"
+        return Progress(word=Word.NOT_CONTAINED, text=text)
+    return Progress(word=Word.UNDONE, text="Ended")
 
 
 def _partly(counts: "_Counts") -> Progress:
