@@ -62,16 +62,28 @@ def plan(*changes: Change, tier: Tier = Tier.T2, **more: Any) -> Plan:
 DEFAULT = plan(ISOLATE, block())
 
 
-def ask(of: Plan = DEFAULT, **more: Any) -> dict[str, Any]:
+def plain(of: Plan | dict[str, Any]) -> dict[str, Any]:
+    """A plan as rows have it; generated ones are that already."""
+    return of if isinstance(of, dict) else of.model_dump(mode="json")
+
+
+def digest(of: Plan | dict[str, Any]) -> str:
+    """A plan's digest; a generated one's is anybody's guess."""
+    return "d" * 64 if isinstance(of, dict) else of.digest
+
+
+def ask(of: Plan | dict[str, Any] = DEFAULT, **more: Any) -> dict[str, Any]:
     """An ask about a plan, with what people read of its progress."""
-    needs = TierRules().asked(of.tier).model_dump(mode="json")
+    shown = plain(of)
+    tier = Tier(shown["tier"])
+    needs = TierRules().asked(tier).model_dump(mode="json")
     return {
         "id": "7c1f2e9a4b6d8035", "step": f"{RUN}/1", "incident": "IR-42", "run": RUN,
-        "digest": more.get("digest") or of.digest, "plan": of.model_dump(mode="json"), "tier": of.tier.value,
+        "digest": digest(of), "plan": shown, "tier": tier.value,
         "needs": needs, "requester": "playbook Ransomware", "state": "open",
         "opened": (NOW - timedelta(minutes=3)).isoformat(),
         "expires": (NOW + timedelta(minutes=12)).isoformat(), "decided": None, "execute_by": None,
-        "number": 47 if of.tier is Tier.T3 else None, "progress": "Waiting",
+        "number": 47 if tier is Tier.T3 else None, "progress": "Waiting",
         "progress_word": "waiting",
     } | more  # fmt: skip
 
@@ -102,10 +114,12 @@ def clock(name: str, minutes: float, **more: Any) -> dict[str, Any]:
             "met": None, "breached": None} | more  # fmt: skip
 
 
-def incident(*asks: dict[str, Any], of: Plan | None = DEFAULT, **more: Any) -> dict[str, Any]:
+def incident(
+    *asks: dict[str, Any], of: Plan | dict[str, Any] | None = DEFAULT, **more: Any
+) -> dict[str, Any]:
     """The whole of an incident."""
-    steps = [{"key": f"{RUN}/1", "run": RUN, "plan": of.model_dump(mode="json"),
-              "digest": of.digest, "state": "asked", "said": ""}] if of else []  # fmt: skip
+    steps = [{"key": f"{RUN}/1", "run": RUN, "plan": plain(of),
+              "digest": digest(of), "state": "asked", "said": ""}] if of else []  # fmt: skip
     runs = [{"id": RUN, "number": 1, "playbook": "Ransomware", "code": "a1b2c3d" * 9,
              "state": "open"}] if of else []  # fmt: skip
     return {

@@ -7,11 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from responder.plan import Blast, Plan, PointPlan
-from responder.policy.tiers import Tier
 from responder.slack.card import card, thread
 from responder.slack.reading import Look
-from tests.slack.incidents import BUTTONS, GOLDEN, ISOLATE, LINK, NOW, ask, clock, incident, plan
+from tests.slack.incidents import (
+    BUTTONS,
+    DEFAULT,
+    GOLDEN,
+    ISOLATE,
+    LINK,
+    NOW,
+    ask,
+    clock,
+    incident,
+    plan,
+)
 from tests.slack.strict import faults, texts
 
 GOLDEN_FILES = Path(__file__).parent / "golden"
@@ -23,39 +32,43 @@ HOSTILE = (
     "\ud800", "2001:db8::100:1", "x" * 10_240, "&" * 10_240, "`" * 3_000, "💥" * 5_000,
 )  # fmt: skip
 words = st.lists(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=40)), max_size=6).map("".join)
-# A plan's digest is of UTF-8: a lone surrogate never gets into one.
-planned = words.map(lambda text: text.replace("\ud800", ""))
+EMPTY = DEFAULT.model_dump(mode="json")
 times = st.integers(-10_000, 10_000).map(
     lambda minutes: (NOW + timedelta(minutes=minutes)).isoformat()
 )
 
 
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
+def plans(draw: st.DrawFn) -> dict[str, Any]:
+    """A plan as rows have it, of anything."""
     count = draw(st.sampled_from((0, 1, 2, 3, 17, 60, 500)))
     kinds = draw(st.integers(1, 9))
-    points = draw(st.lists(planned, min_size=0, max_size=4))
-    states = st.one_of(st.none(), st.booleans(), planned, st.lists(planned, max_size=3))
+    states = st.one_of(st.none(), st.booleans(), words, st.lists(words, max_size=3))
     before, after = draw(states), draw(states)
-    name = draw(planned)
-    lasts = draw(
-        st.lists(st.sampled_from((None, timedelta(hours=1), timedelta(days=40))), min_size=1)
-    )
-    at = tuple(PointPlan(point=p, resource=p, before=before, after=after) for p in points)
+    points = [
+        {
+            "point": name,
+            "resource": name,
+            "known": draw(st.booleans()),
+            "before": before,
+            "after": after,
+        }
+        for name in draw(st.lists(words, max_size=4))
+    ]
+    name = draw(words)
+    lasts = draw(st.lists(st.sampled_from((None, "PT1H", "P40D", "PT0S", "x", 5)), min_size=1))
     made = [
-        ISOLATE.model_copy(
-            update={
-                "summary": f"do{n % kinds} {name}{n}",
-                "points": at,
-                "lasts": lasts[n % len(lasts)],
-                "reversible": n % 5 != 0,
-            }
-        )
+        {
+            "summary": f"do{n % kinds} {name}{n}",
+            "points": points,
+            "lasts": lasts[n % len(lasts)],
+            "reversible": n % 5 != 0,
+        }
         for n in range(count)
     ]
-    protected = tuple(draw(st.lists(planned, max_size=3)))
-    return plan(*made, tier=draw(st.sampled_from(Tier)), reason=draw(planned),
-                blast=Blast(hosts=count, protected=protected))  # fmt: skip
+    blast = {"hosts": count, "protected": draw(st.lists(words, max_size=3))}
+    tier = draw(st.sampled_from(("T0", "T1", "T2", "T3")))
+    return EMPTY | {"changes": made, "blast": blast, "tier": tier, "reason": draw(words)}
 
 
 @st.composite
