@@ -98,6 +98,7 @@ async def _show(
         "ask.html",
         status=status,
         trouble=trouble,
+        here=f"/asks/{one['id']}",
         title=f"{one['tier']} ask · {one['incident']}",
         ask=one,
         incident=views.incident(row["about"]),

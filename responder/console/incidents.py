@@ -68,6 +68,7 @@ async def _show(call: Call, *, trouble: str = "", status: int = 200) -> Response
         "incident.html",
         status=status,
         trouble=trouble,
+        here=f"/incidents/{incident}",
         title=f"{found['priority']} · {incident}",
         incident=views.incident(found),
         story=words.story(found),

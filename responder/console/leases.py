@@ -105,5 +105,12 @@ async def _show(call: Call, *, trouble: str = "", status: int = 200) -> Response
         live = [views.hold(row, now) for row in await looking.leases(tx, ended=False)]
         ended = [views.hold(row, now) for row in await looking.leases(tx, ended=True)]
     return await render(
-        call, "leases.html", status=status, trouble=trouble, title="Leases", live=live, ended=ended
+        call,
+        "leases.html",
+        status=status,
+        trouble=trouble,
+        here="/leases",
+        title="Leases",
+        live=live,
+        ended=ended,
     )

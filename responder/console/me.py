@@ -56,16 +56,17 @@ async def _show(call: Call, *, trouble: str = "", status: int = 200) -> Response
         passkeys.must_be_usable(served.settings.api.origin)
     except Refused as refused:
         usable = refused.message
-    here = session(call)
+    this = session(call)
     return await render(
         call,
         "me.html",
         status=status,
         trouble=trouble,
+        here="/me",
         title="Me",
         has=has,
         has_any=bool(has["totp"] or has["backup_codes_left"] or has["passkeys"]),
         unusable=usable,
         sessions=await sessions.of(served.store, name),
-        here=here.id if here else "",
+        session=this.id if this else "",
     )

@@ -62,9 +62,10 @@ async def render(
     *,
     status: int = 200,
     trouble: str = "",
+    here: str = "",
     **context: Any,  # noqa: ANN401 - what its template shows
 ) -> Response:
-    """A page with everything around it; *trouble* is what was refused just now, in one line."""
+    """A page with everything around it; *trouble* is what was refused just now, *here* where the page is."""
     person = someone(call)
     signed_in: dict[str, Any] = {"waiting": 0, "notices": []}
     if person is not None and person.may(Permission.INCIDENTS_READ):
@@ -83,6 +84,8 @@ async def render(
         "now": call.served.store.now(),
         "places": PLACES,
         "path": call.request.url.path,
+        # Where the page is read again; one that only says what went wrong is not.
+        "here": here or (call.request.url.path if call.request.method == "GET" else ""),
         "done": DONE.get(call.request.query_params.get("done", ""), ""),
         "trouble": trouble,
     }

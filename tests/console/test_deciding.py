@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import select
 
+from responder.people import passwords
 from responder.store.tables import decisions
 from tests.console.conftest import Opener
 from tests.console.ground import Ground
@@ -70,6 +71,13 @@ async def test_an_ask_is_approved_with_a_passkey_that_was_registered_here(
     await page.get_by_role("button", name="Approve with a passkey").click()
     await expect(page.get_by_text("Your approval is recorded.")).to_be_visible()
     assert (await decided(ground, ask))["factors"] == ["console", "passkey"]
+    # The same key signs in, with the password that goes before it.
+    await passwords.set_password(ground.store, "ben", "correct horse battery staple", by="root")
+    await page.goto(f"{ground.origin}/login?next=/leases")
+    await page.get_by_label("Name").fill("ben")
+    await page.get_by_label("Password").fill("correct horse battery staple")
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await expect(page.get_by_role("heading", name="Leases in force")).to_be_visible()
 
 
 async def test_a_wrong_code_is_a_line_on_the_page_and_nothing_is_recorded(
@@ -83,6 +91,9 @@ async def test_a_wrong_code_is_a_line_on_the_page_and_nothing_is_recorded(
     await page.get_by_role("button", name="Approve", exact=True).click()
     await expect(page.get_by_role("alert")).to_contain_text("cyd")
     await expect(page.get_by_label("Reason")).to_have_value("It is urgent")
+    assert (
+        page.url == f"{ground.origin}/asks/{ask}"
+    )  # so that it is kept up to date, and can be reloaded
     assert await ground.state(ask) == "open"
 
 

@@ -175,14 +175,14 @@ async def test_somebody_signs_in_and_comes_to_where_they_wanted(
 
 
 async def test_every_command_that_a_page_prints_is_real(
-    ground: Ground, window: Opener, full: dict[str, str]
+    ground: Ground, full: dict[str, str]
 ) -> None:
     said: set[str] = set()
-    for place in PLACES:
-        one = await window()
-        page = await one.open(place.format(**full))
-        said |= set(await page.locator(".terminal code").all_inner_texts())
-        one.complaints = [text for text in one.complaints if "status of 404" not in text]
+    async with httpx.AsyncClient(base_url=ground.origin) as client:
+        client.cookies.set(COOKIE, await ground.session("ana"))
+        for place in PLACES:
+            answer = await client.get(place.format(**full), headers={"accept": "text/html"})
+            said |= set(re.findall(r'data-copy="(responder [^"]+)"', answer.text))
     assert len(said) >= len(PLACES)
     for line in said:
         words: list[str] = line.split()[1:]

@@ -181,6 +181,9 @@
   });
   addEventListener("pageshow", () => { for (const form of document.forms) delete form.dataset.sent; });
 
+  // What was refused is shown where the form was sent to; reading again is done where the page is.
+  const here = document.body.dataset.here;
+  if (here && here !== location.pathname) history.replaceState(null, "", here);
   for (const region of document.querySelectorAll("[data-region]")) written.set(region, plainly(region));
   root.classList.add("js");
   dress(document);
