@@ -142,7 +142,10 @@ async def test_the_command_says_it_by_its_exit_status(double: Slack, tmp_path: P
 
 def test_the_settings_of_the_how_to_are_settings() -> None:
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "slack.md").read_text()
-    shown = [yaml.safe_load(one) for one in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+    shown = [
+        yaml.safe_load(one)
+        for one in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    ]
     slack = [SlackSettings.model_validate(one["slack"]) for one in shown if "slack" in one]
     assert [one.mode for one in slack] == ["socket", "http"]
     assert [Person.model_validate(p).slack for one in shown for p in one.get("people", [])]
