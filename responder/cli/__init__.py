@@ -20,6 +20,7 @@ from responder.cli import (
     people,
     plan,
     running,
+    simulate,
     slack,
     sources,
 )
@@ -53,6 +54,7 @@ for noun, module in (
     app.add_typer(module.app, name=noun)
 app.add_typer(pages.messages_app, name="messages")
 plan.register(app)
+simulate.register(app)
 doctor.register(app)
 sources.register(app)
 

@@ -170,7 +170,9 @@ class Rehearsal:
             resources.c.state.in_(("held", "lifting")), resources.c.next_try.is_not(None)
         )
         async with self.store.reading() as tx:
-            found = [at for query in times for at in (await tx.execute(query)).scalars() if at]
+            found: list[datetime] = [
+                at for query in times for at in (await tx.execute(query)).scalars() if at
+            ]
             found += [at + SWEPT for at in (await tx.execute(tried)).scalars()]
             going_on = (await tx.execute(select(runs.c.id).where(runs.c.closed.is_(None)))).first()
         found.append(now + (_LONGEST if going_on else _IDLE))

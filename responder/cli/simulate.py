@@ -1,0 +1,68 @@
+"""`responder simulate`."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from responder.cli.say import FAILED, NOT_FOUND, Stop, put, table, talk
+
+_ANSWERS = ("approve", "deny", "nobody")
+
+
+def register(parent: typer.Typer) -> None:
+    """Add `simulate`."""
+    parent.command()(simulate)
+
+
+def simulate(
+    alert: Path = typer.Option(
+        ..., help="A file with one delivery's body, as its sender writes it."
+    ),
+    source: str = typer.Option("generic", help="A configured source, or a kind such as wazuh."),
+    playbook: str = typer.Option(
+        "", help="The playbook, instead of the one that triage would choose."
+    ),
+    priority: str = typer.Option("", help="The priority, instead of triage's: P1 to P4."),
+    answers: str = typer.Option("approve", help=f"What people say to asks: {', '.join(_ANSWERS)}."),
+    time: str = typer.Option("72h", "--for", help="How much time passes: 90m, 72h, 5d."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Run an alert's whole story in seconds, on a world that is only imagined. Nothing can be changed by it."""
+    from responder.cli.times import length  # noqa: PLC0415
+    from responder.rehearsal.wish import rehearsed, wish_of  # noqa: PLC0415 - Temporal, and more
+
+    if answers not in _ANSWERS:
+        raise typer.BadParameter(f"expected one of {', '.join(_ANSWERS)}, found {answers!r}")
+    if not alert.is_file():
+        raise Stop(NOT_FOUND, f"{alert}: there is no such file")
+    wish = wish_of(alert.read_bytes(), source, playbook, priority, answers, length(time))
+    found = rehearsed(wish)
+    if as_json:
+        put(found)
+        return
+    _tell(found)
+    if not found["incidents"]:
+        raise Stop(FAILED, "triage dismissed it: no incident was opened")
+
+
+def _tell(found: dict[str, Any]) -> None:
+    from responder.rehearsal.wish import after  # noqa: PLC0415
+
+    for line in found["lines"]:
+        typer.echo(f"{after(line['after']):>12}  {line['kind']:<14} {line['words']}")
+        for detail in line["details"]:
+            typer.echo(f"{'':>12}  {'':<14}   {detail}")
+    typer.echo("")
+    for one in found["incidents"]:
+        talk(
+            f"{one['priority']} {one['id']} about {one['subject']}: {one['status']}, {one['asks']} asked"
+        )
+        table(
+            ("held", "what", "until (UTC)", "ended by"),
+            [
+                (h["resource"], h["summary"], (h["until"] or "")[:19], h["ended_by"])
+                for h in one["holds"]
+            ],
+            empty="nothing was held",
+        )

@@ -1,0 +1,103 @@
+"""What is to be rehearsed, made from the settings and an alert; and the process that rehearses it."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from responder.errors import AlertError, ConfigurationError, StateError
+from responder.incident import Priority
+from responder.intake.parse import parse
+from responder.settings import Settings, read_settings
+from responder.sources import NORMALISERS
+from responder.sources.settings import SourceSettings
+
+_LONGEST = timedelta(days=400)
+_GIVE_UP = 600.0  # seconds
+Json = dict[str, Any]
+
+
+def wish_of(
+    body: bytes, source: str, playbook: str, priority: str, answers: str, time: timedelta
+) -> Json:
+    """
+    What the rehearsing process is given: alerts, policy and names of code; no credential of any kind.
+
+    Raises `ConfigurationError` for an unknown source, priority or time, and `AlertError`'s words for
+    a body that is not one.
+    """
+    settings = read_settings()
+    chosen = _source(settings, source)
+    try:
+        found = NORMALISERS[chosen.kind](parse(body), chosen, source)
+    except AlertError as error:
+        raise ConfigurationError(f"the alert: {error}") from error
+    if not timedelta(0) < time <= _LONGEST:
+        raise ConfigurationError(f"expected up to {_LONGEST.days} days to pass, found {time}")
+    if priority and priority not in set(Priority):
+        raise ConfigurationError(f"expected a priority from P1 to P4, found {priority!r}")
+    return {
+        "alerts": [alert.model_dump(mode="json") for alert in found.alerts],
+        "kind": chosen.kind,
+        "playbook": playbook,
+        "priority": priority,
+        "answers": answers,
+        "seconds": time.total_seconds(),
+        "policy": settings.policy().model_dump(mode="json"),
+        "triage": settings.triage.model_dump(mode="json"),
+        "playbooks": settings.playbooks,
+        "actions": settings.actions,
+        "lookups": settings.lookups,
+    }
+
+
+def rehearsed(wish: Json) -> Json:
+    """
+    Rehearse in a process whose environment holds nothing but where programs are.
+
+    Raises `StateError` with what that process said if it did not come to its end.
+    """
+    with tempfile.TemporaryDirectory(prefix="responder-simulate-") as folder:
+        beside = Path(sys.executable).parent
+        environment = {
+            "PATH": f"{beside}:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": folder,
+            "LANG": "C.UTF-8",
+        }
+        done = subprocess.run(
+            (sys.executable, "-m", "responder.rehearsal.program", folder),
+            input=json.dumps(wish), capture_output=True, text=True, check=False, timeout=_GIVE_UP,
+            cwd=folder, env=environment,
+        )  # fmt: skip
+        if done.returncode:
+            said = [line for line in done.stderr.strip().splitlines() if line.strip()]
+            raise StateError(f"the rehearsal stopped: {said[-1] if said else done.returncode}")
+        found: Json = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+
+def after(text: str) -> str:
+    """How long after the alert, for a person: an ISO 8601 duration as `+1d 02:03:04`."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - loaded by then
+
+    time = TypeAdapter(timedelta).validate_python(text)
+    seconds = max(int(time.total_seconds()), 0)
+    days, rest = divmod(seconds, 86_400)
+    clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"+{days}d {clock}" if days else f"+{clock}"
+
+
+def _source(settings: Settings, name: str) -> SourceSettings:
+    if (configured := settings.sources.get(name)) is not None:
+        return configured
+    if name in NORMALISERS:
+        auth = {"scheme": "bearer", "tokens": ["only-for-this-command-not-used"]}
+        return SourceSettings.model_validate({"kind": name, "auth": auth})
+    known = ", ".join(dict.fromkeys([*settings.sources, *NORMALISERS]))
+    raise ConfigurationError(f"{name}: neither a configured source nor a kind; known: {known}")
