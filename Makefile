@@ -45,7 +45,7 @@ fuzz: $(VENV)/.installed-dev ## deliveries that nobody should send, for a minute
 lock: ## write locks/ again from pyproject.toml; needs uv
 	@PATH="$$PATH:$(CURDIR)/$(BIN)"; set -e; \
 	$(UV_COMPILE) pyproject.toml --all-extras --group build --group dev -o locks/dev.txt; \
-	$(UV_COMPILE) pyproject.toml --extra embedded --group build -c locks/dev.txt -o locks/embedded.txt; \
+	$(UV_COMPILE) pyproject.toml --extra embedded --extra rehearsal --group build -c locks/dev.txt -o locks/embedded.txt; \
 	$(UV_COMPILE) pyproject.toml -c locks/dev.txt -o locks/runtime.txt; \
 	$(UV_COMPILE) pyproject.toml --extra azure -c locks/dev.txt -o locks/azure.txt; \
 	$(UV_COMPILE) --group build -c locks/dev.txt -o locks/build.txt

@@ -5,9 +5,9 @@ from typing import Any
 import typer
 
 from responder.cli.say import put, table, talk
+from responder.cli.times import length
 
 JSON = typer.Option(False, "--json", help="Print JSON.")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +63,7 @@ def edit(
     found = ask("GET", f"/api/asks/{ask_id}")
     body = {"reason": reason, "without": without, "digest": plan or found["digest"]}
     if lasts:
-        body["lasts"] = _seconds(lasts)
+        body["lasts"] = length(lasts).total_seconds()
     ask("POST", f"/api/asks/{ask_id}/edit", json=body)
     talk("recorded; the ask is over, and a new one follows\n\nnext: responder approvals list")
 
@@ -135,13 +135,6 @@ def review(
     body = {"verdict": verdict, "reason": reason}
     said = ask("POST", f"/api/approvals/reviews/{review_id}", json=body)
     talk(f"recorded: {said['verdict']}")
-
-
-def _seconds(text: str) -> float:
-    number, unit = text[:-1], text[-1:]
-    if not (number.isascii() and number.isdigit() and unit in _SECONDS):
-        raise typer.BadParameter(f"expected a length such as 30m, 2h or 1d, found {text!r}")
-    return float(int(number) * _SECONDS[unit])
 
 
 def _one_digit(seconds: float | None) -> str:

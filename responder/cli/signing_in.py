@@ -1,6 +1,5 @@
 """`responder people`, what lets people in: tokens, sessions, passwords, and the key that signs tokens."""
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -8,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from responder.cli.say import FAILED, NOT_FOUND, Stop, put, table, talk
+from responder.cli.times import length
 
 if TYPE_CHECKING:
     from responder.settings import Settings
     from responder.store import Store
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
@@ -40,7 +39,7 @@ def token(
     as_json: bool = JSON,
 ) -> None:
     """Give somebody a token of the API: an RS256 JWT, revocable."""
-    lifetime = _lasts(lasts)
+    lifetime = length(lasts)
     if local:
         found = _in_store(name, lambda settings, store: _issue(settings, store, name, lifetime))
     else:
@@ -195,10 +194,3 @@ def _in_store(name: str, work: "Callable[[Settings, Store], Awaitable[Any]]") ->
             await store.close()
 
     return asyncio.run(do())
-
-
-def _lasts(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text)
-    if found is None:
-        raise typer.BadParameter(f"expected a time such as 45m, 1h or 30d, found {text!r}")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})

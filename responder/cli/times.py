@@ -1,30 +1,18 @@
 """Lengths of time and moments as people type them."""
 
-import re
 from datetime import UTC, datetime, timedelta
 
 import typer
 
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "min": "minutes", "s": "seconds"}
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(min|d|h|m|s)\s*")
-
 
 def length(text: str) -> timedelta:
     """`2h`, `1h30m`, `90 s`, or ISO 8601 such as PT2H. Raises `typer.BadParameter` for anything else."""
-    plain, found, at = text.strip().lower(), timedelta(0), 0
-    while part := _PART.match(plain, at):
-        found += timedelta(**{_UNITS[part[2]]: float(part[1])})
-        at = part.end()
-    if plain and at == len(plain):
-        return found
-    if plain.startswith("p"):
-        from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - heavy, and rare
+    from responder.durations import parsed  # noqa: PLC0415 - pydantic is heavy
 
-        try:
-            return TypeAdapter(timedelta).validate_python(text.strip().upper())
-        except ValidationError:
-            pass
-    raise typer.BadParameter(f"expected a length of time such as 2h, 90m or PT2H, found {text!r}")
+    try:
+        return parsed(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def moment(text: str) -> datetime:

@@ -94,8 +94,9 @@ def spoken(look: Look) -> str:
     parts = (
         f"{incident.get('priority', '')} {look.id}: {short(incident.get('title', ''), 150)}",
         short(state, 150),
-        f"What: {short(what, 250)}",
-        f"Where: {short(where, 120)}",
+        # What is only blanks or marks that are not shown leaves nothing to read out.
+        f"What: {short(what, 250).strip() or 'it has no readable name'}",
+        f"Where: {short(where, 120).strip() or 'it has no readable name'}",
         f"Who: {short(who, 120)}",
     )
     return ". ".join(parts) + "."
