@@ -24,7 +24,7 @@ from responder.slack.blocks import (
 from responder.slack.facts import GAP, Facts, Plan
 from responder.slack.reading import Group, Look, Row, left, moment, points_of, utc
 from responder.slack.thread import thread
-from responder.slack.wording import Code, Line, Piece, Prose, bold, harmless, line, short
+from responder.slack.wording import Code, Line, Piece, Prose, bold, fitting, harmless, line
 
 __all__ = ["Offer", "asks_for_more", "card", "offers", "spoken", "thread"]
 
@@ -92,12 +92,12 @@ def spoken(look: Look) -> str:
     if (until := moment((ask or {}).get("expires"))) is not None:
         state += f", to decide by {utc(until, look.now)}"
     parts = (
-        f"{incident.get('priority', '')} {look.id}: {short(incident.get('title', ''), 150)}",
-        short(state, 150),
+        f"{incident.get('priority', '')} {look.id}: {fitting(incident.get('title', ''), 150)}",
+        fitting(state, 150),
         # What is only blanks or marks that are not shown leaves nothing to read out.
-        f"What: {short(what, 250).strip() or 'it has no readable name'}",
-        f"Where: {short(where, 120).strip() or 'it has no readable name'}",
-        f"Who: {short(who, 120)}",
+        f"What: {fitting(what, 250) or 'it has no readable name'}",
+        f"Where: {fitting(where, 120) or 'it has no readable name'}",
+        f"Who: {fitting(who, 120)}",
     )
     return ". ".join(parts) + "."
 

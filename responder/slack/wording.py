@@ -64,6 +64,14 @@ def short(text: object, most: int) -> str:
     return said if len(said) <= most else said[: most - len(CUT)].rstrip() + CUT
 
 
+def fitting(text: object, most: int) -> str:
+    """As `short`, so that it has at most *most* signs even once it is escaped."""
+    said = short(text, most)
+    while sum(length(_ESCAPES.get(sign, sign)) for sign in said) > most:
+        said = short(said, max(len(said) * 3 // 4, 1 + len(CUT)))
+    return said.strip()
+
+
 def length(text: str) -> int:
     """How long Slack may take *text* to be: in UTF-16 units, never less than in characters."""
     return len(text) + sum(sign > "\uffff" for sign in text)
