@@ -14,6 +14,7 @@ def main(serve: Path, worker: Path) -> None:
     for mine, theirs in (
         (own.payloads, given.payloads),
         (own.evidence, given.evidence),
+        (own.marks, given.marks),
         (own.public, given.public),
     ):
         write_private(theirs, mine.read_bytes())

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
+from responder.intrusion.marks import Marks
 
 
 class Keys:
@@ -11,7 +12,8 @@ class Keys:
     The files of `<state>/keys`.
 
     `payloads.json` (Temporal's payloads), `secrets.json` (seals the files of the secret store),
-    `evidence.json` (seals evidence) and `approvals.pub` are for `serve` and `worker`;
+    `evidence.json` (seals evidence), `marks.json` (marks what we send to Temporal) and
+    `approvals.pub` are for `serve` and `worker`;
     `approvals.key` (signs decisions), `tokens.json` (signs tokens of the API) and `store.json` (seals
     deliveries and second factors) are for `serve` alone: a worker that is taken over can neither
     approve, nor sign in, nor read a factor's secret.
@@ -23,6 +25,7 @@ class Keys:
         self.store = self.folder / "store.json"
         self.secrets = self.folder / "secrets.json"
         self.evidence = self.folder / "evidence.json"
+        self.marks = self.folder / "marks.json"
         self.tokens = self.folder / "tokens.json"
         self.private = self.folder / "approvals.key"
         self.public = self.folder / "approvals.pub"
@@ -34,4 +37,5 @@ class Keys:
         KeyRing.at(self.store)
         KeyRing.at(self.secrets)
         KeyRing.at(self.evidence)
+        Marks.at(self.marks)
         Signer.at(self.private, self.public)

@@ -24,6 +24,8 @@ from temporalio.service import GrpcCompression, RPCError, RPCStatusCode, TLSConf
 
 from responder.crypto.codec import sealed_converter
 from responder.crypto.keyring import KeyRing
+from responder.intrusion.marking import Marking
+from responder.intrusion.marks import Marks
 from responder.plan import Plan
 from responder.process_settings import TemporalSettings
 from responder.workflows.incident import IncidentWorkflow, search_attributes
@@ -45,8 +47,14 @@ ATTRIBUTES = {
 }
 
 
-async def connect(settings: TemporalSettings, ring: KeyRing, *, lazy: bool = False) -> Client:
-    """A client whose payloads are sealed; *lazy* does not need Temporal to be there yet."""
+async def connect(
+    settings: TemporalSettings, ring: KeyRing, marks: Marks | None = None, *, lazy: bool = False
+) -> Client:
+    """
+    A client whose payloads are sealed; *lazy* does not need Temporal to be there yet.
+
+    With *marks*, whatever it does to a workflow is marked as ours; without, it raises the alarm.
+    """
     key = settings.api_key.get_secret_value() if settings.api_key else None
     tls: TLSConfig | bool = key is not None
     if settings.tls_ca or settings.tls_cert:
@@ -63,6 +71,7 @@ async def connect(settings: TemporalSettings, ring: KeyRing, *, lazy: bool = Fal
         tls=tls,
         api_key=key,
         lazy=lazy,
+        interceptors=[] if marks is None else [Marking(marks)],
         # On one machine compressing costs time and saves none.
         grpc_compression=GrpcCompression.GZIP if settings.address else GrpcCompression.NONE,
     )

@@ -19,6 +19,7 @@ from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Verifier
 from responder.errors import StateError
 from responder.intake.scheduled import Occasions
+from responder.intrusion.marks import Marks
 from responder.keys import Keys
 from responder.rotation import Schedule
 from responder.settings import Settings
@@ -132,8 +133,8 @@ async def run_worker(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     if not await _until(stop, "store", lambda: _has_schema(store)):
         return
-    ring = KeyRing.load(keys.payloads)
-    lazy = await connect(settings.temporal, ring, lazy=True)
+    ring, marks = KeyRing.load(keys.payloads), Marks.load(keys.marks)
+    lazy = await connect(settings.temporal, ring, marks, lazy=True)
     context = make_context(settings, store, lazy)
     # The sweep needs no Temporal: what is held is watched, and undone in time, without it.
     sweep = asyncio.create_task(Sweep(context).run())
@@ -141,7 +142,7 @@ async def run_worker(settings: Settings) -> None:
     watch = asyncio.create_task(Watch(store).run())
     try:
         if await _until(stop, "temporal", lambda: until_there(lazy, 5)):
-            client = await connect(settings.temporal, ring)
+            client = await connect(settings.temporal, ring, marks)
             planned = settings.planned
             async with make_worker(context, client, settings.temporal.task_queue, planned):
                 log.info("worker_ready", worker=context.worker, queue=settings.temporal.task_queue)

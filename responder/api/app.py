@@ -43,6 +43,8 @@ from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
 from responder.errors import Refused
 from responder.intake.drain import Drain
+from responder.intrusion.marks import Marks
+from responder.intrusion.watch import Watch
 from responder.keys import Keys
 from responder.nudge import Nudger
 from responder.outbox import Outbox
@@ -77,7 +79,8 @@ async def make_parts(settings: Settings) -> Parts:
         await local_token.renew(settings.state, store, token_keys, next(iter(people)).name)
     policy = settings.policy(surroundings(settings))
     payloads, deliveries = KeyRing.load(keys.payloads), KeyRing.load(keys.store)
-    client = await connect(settings.temporal, payloads, lazy=True)
+    marks = Marks.load(keys.marks)
+    client = await connect(settings.temporal, payloads, marks, lazy=True)
     link = Link(client, settings.temporal.task_queue)
     kinds = load_kinds(settings)
     secret_store = load_secrets(settings)
@@ -100,6 +103,7 @@ async def make_parts(settings: Settings) -> Parts:
             every=settings.temporal.reconcile_every,
             retention=settings.temporal.address is None,
         ),
+        watch=Watch(store, client, marks, kinds.playbooks),
         metrics=Metrics(),
         secrets=secret_store,
         published=PublishedKeys(
@@ -200,6 +204,7 @@ def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
         "reconciler": _reconcile(parts),
         "attention": Attention(parts.store, parts.people, parts.settings.approvals).run(),
         "auditor": Auditor(parts.store).run(),
+        "watch of temporal": parts.watch.run(),
         **slack_background(parts),
         **_local_token(parts),
     }

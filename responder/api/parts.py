@@ -9,6 +9,7 @@ from responder.crypto.jwks import PublishedKeys
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
 from responder.intake.drain import Drain
+from responder.intrusion.watch import Watch
 from responder.lease_delivery import LeaseDelivery
 from responder.notify.routing import Routing
 from responder.notify.slack import SlackSender
@@ -42,6 +43,7 @@ class Parts:
     link: Link
     drain: Drain
     reconciler: Reconciler
+    watch: Watch
     metrics: Metrics
     secrets: SecretStore
     published: PublishedKeys

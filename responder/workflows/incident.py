@@ -16,6 +16,7 @@ from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedErro
 
 from responder.errors import ActionError
 from responder.workflows.perform import STAND, perform_here
+from responder.workflows.refusing import RefusesUpdates
 from responder.workflows.wire import IncidentStart, Nothing, RunStart, Standing
 
 PRIORITY = SearchAttributeKey.for_keyword("IncidentPriority")
@@ -49,7 +50,7 @@ def search_attributes(standing: Standing) -> TypedSearchAttributes:
 
 # Our own code, replayed in CI: the sandbox, which guards authors, would double what it costs.
 @workflow.defn(name="Incident", failure_exception_types=[ActionError], sandboxed=False)
-class IncidentWorkflow:
+class IncidentWorkflow(RefusesUpdates):
     """
     Keeps an incident moving. The facts are rows in the store; this only says what comes next.
 

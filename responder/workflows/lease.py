@@ -7,12 +7,13 @@ from temporalio import workflow
 
 from responder.errors import ActionError
 from responder.workflows.perform import LIFT, perform
+from responder.workflows.refusing import RefusesUpdates
 from responder.workflows.wire import LeaseStart
 
 
 # Our own code, replayed in CI: the sandbox, which guards authors, would double what it costs.
 @workflow.defn(name="Lease", failure_exception_types=[ActionError], sandboxed=False)
-class LeaseWorkflow:
+class LeaseWorkflow(RefusesUpdates):
     """
     Wakes when the last hold on a resource should end, and has it undone if it has.
 

@@ -5,12 +5,13 @@ from temporalio import workflow
 from responder.errors import ActionError
 from responder.plan import Plan
 from responder.workflows.perform import PREVIEW, perform
+from responder.workflows.refusing import RefusesUpdates
 from responder.workflows.wire import SignedOrder
 
 
 # Our own code: the sandbox, which guards authors, would double what it costs.
 @workflow.defn(name="Preview", failure_exception_types=[ActionError], sandboxed=False)
-class PreviewWorkflow:
+class PreviewWorkflow(RefusesUpdates):
     """One activity: the worker has the credentials with which enforcement points are read."""
 
     @workflow.run

@@ -8,6 +8,7 @@ from temporalio.common import SearchAttributeKey
 from responder.errors import ActionError
 from responder.incident import Frozen, Name
 from responder.workflows.perform import Verb, perform_here
+from responder.workflows.refusing import RefusesUpdates
 
 _SCHEDULED = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 
@@ -30,7 +31,7 @@ OPEN_SCHEDULED = Verb("open_scheduled", Occasion, Opened, timedelta(seconds=10))
 
 # Our own code, replayed in CI: the sandbox, which guards authors, would double what it costs.
 @workflow.defn(name="Scheduled", failure_exception_types=[ActionError], sandboxed=False)
-class ScheduledWorkflow:
+class ScheduledWorkflow(RefusesUpdates):
     """One occasion of a schedule. The incident that it opens does the rest."""
 
     @workflow.run

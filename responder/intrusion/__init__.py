@@ -1,0 +1,1 @@
+"""Notices what was done to our workflows by somebody who reached Temporal, and raises the alarm."""
