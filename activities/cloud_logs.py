@@ -43,6 +43,12 @@ class ExportLogs(Action[Acquired]):
             )
         return self
 
+    @classmethod
+    def around(cls, incident: str, began: datetime, now: datetime) -> "ExportLogs":
+        """From a day before *began* until *now*, as far back as CloudTrail remembers."""
+        start = min(began, now) - timedelta(days=1)
+        return cls(incident=incident, start=max(start, now - _HISTORY), end=now)
+
     @property
     def collection(self) -> str:
         """What the collection is called: its window."""

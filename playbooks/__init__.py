@@ -13,11 +13,23 @@ PLAYBOOKS: tuple[type[Playbook], ...]
 
 _NAMES = {
     "access_key_rotation": "AccessKeyRotation",
+    "access_review": "AccessReview",
+    "api_abuse": "ApiAbuse",
     "authentication_attack": "AuthenticationAttack",
+    "authentication_bypass": "AuthenticationBypass",
+    "certificate_expiry": "CertificateExpiry",
     "certificate_rotation": "CertificateRotation",
     "credential_compromise": "CredentialCompromise",
+    "data_leak": "DataLeak",
+    "drill": "Drill",
     "key_rotation": "KeyRotation",
+    "malware_on_host": "MalwareOnHost",
     "policy_violation": "PolicyViolation",
+    "privilege_escalation": "PrivilegeEscalation",
+    "ransomware": "Ransomware",
+    "system_compromise": "SystemCompromise",
+    "unauthorized_access": "UnauthorizedAccess",
+    "unusual_traffic": "UnusualTraffic",
 }
 
 

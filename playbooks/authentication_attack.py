@@ -7,13 +7,17 @@ from temporalio import workflow
 
 from activities.block import Block
 from activities.connections import Connections
+from activities.forensics import CollectEvidence
 from activities.isolate import Isolate
 from responder import Incident, Playbook, Priority, Refused
+from responder.proposal import proposed
 
 
 @workflow.defn
 class AuthenticationAttack(Playbook, answers="authentication_attack"):
-    """Shut out where it comes from, tell the team, keep who was connected; at P1 and P2 ask to isolate."""
+    """Shut out where it comes from, tell the team, keep evidence; at P1 and P2 ask to isolate."""
+
+    attack = ("T1110",)
 
     @workflow.run
     async def run(self, incident: Incident) -> None:
@@ -23,8 +27,15 @@ class AuthenticationAttack(Playbook, answers="authentication_attack"):
         where = ", ".join(map(str, incident.networks)) or "no address"
         await self.announce(f"{incident.title}: shut out {where}")
         await evidence
+        if collects := workflow.patched("evidence-and-proposal"):
+            await self.do(
+                *(CollectEvidence(host=h, incident=incident.id) for h in incident.hosts),
+                otherwise="no evidence was collected",
+            )
         if incident.priority in (Priority.P1, Priority.P2) and incident.hosts:
             try:
                 await self.do(*(Isolate(host=h, lasts=timedelta(hours=8)) for h in incident.hosts))
             except Refused as refused:
                 await self.announce("not isolated", refused.message)
+        if collects:
+            await self.announce(f"{incident.title}: proposed, not applied", proposed(incident))

@@ -8,7 +8,7 @@ from responder.secrets.contract import version_for
 
 
 @workflow.defn
-class CertificateRotation(Playbook, answers="certificate_expiry"):
+class CertificateRotation(Playbook, answers="certificate_rotation"):
     """Renew what expires soon of the certificates named, or on the hosts named; tell what could not be."""
 
     @workflow.run

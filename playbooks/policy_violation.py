@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 from responder import Incident, Playbook
+from responder.proposal import proposed
 
 
 @workflow.defn
@@ -13,3 +14,5 @@ class PolicyViolation(Playbook, answers="policy_violation"):
     async def run(self, incident: Incident) -> None:
         who = ", ".join((*incident.accounts, *incident.hosts)) or incident.subject
         await self.announce(f"{incident.title}: {who}", to="Team Lead")
+        if workflow.patched("proposal"):
+            await self.announce(f"{incident.title}: proposed, not applied", proposed(incident))

@@ -208,7 +208,7 @@ def planned(
             name="certificate-rotation",
             cron=certificates.schedule,
             time_zone=certificates.time_zone,
-            category="certificate_expiry",
+            category="certificate_rotation",
             what=tuple(one.name for one in certificates.certificates),
             title="Planned renewal of certificates",
         )

@@ -14,6 +14,7 @@ CATEGORIES: tuple[str, ...] = (
     "privilege_escalation",
     "credential_compromise",
     "system_compromise",
+    "ransomware",
     "malware_on_host",
     "data_leak",
     "api_abuse",
@@ -22,6 +23,9 @@ CATEGORIES: tuple[str, ...] = (
     "certificate_expiry",
     "key_rotation",
     "access_key_rotation",
+    "certificate_rotation",
+    "access_review",
+    "drill",
 )
 
 PRIORITIES: dict[Severity, Priority] = {
@@ -98,12 +102,14 @@ DEFAULT_RULES: tuple[Rule, ...] = (
         category="authentication_bypass",
     ),
     Rule(techniques=("T1556", "T1550", "T1606"), category="authentication_bypass"),
+    Rule(words=("ransomware",), category="ransomware"),
+    Rule(techniques=("T1486", "T1490"), category="ransomware"),
     Rule(
-        words=("ransomware", "web shell", "webshell", "rootkit", "command and control",
-               "reverse shell", "compromised host", "system compromise"),
+        words=("web shell", "webshell", "rootkit", "command and control", "reverse shell",
+               "compromised host", "system compromise"),
         category="system_compromise",
     ),
-    Rule(techniques=("T1071", "T1486", "T1505", "T1014"), category="system_compromise"),
+    Rule(techniques=("T1071", "T1505", "T1014"), category="system_compromise"),
     Rule(
         words=("leaked key", "leaked credential", "exposed secret", "credential compromise",
                "compromised credential", "stolen credential"),

@@ -32,7 +32,7 @@ def test_certificates_are_looked_at_each_sunday_at_two_and_renewed_thirty_days_b
     found = settings()
     [schedule] = found.planned
     assert (schedule.name, schedule.cron) == ("certificate-rotation", "0 2 * * 0")
-    assert (schedule.category, schedule.what) == ("certificate_expiry", ("web-tls",))
+    assert (schedule.category, schedule.what) == ("certificate_rotation", ("web-tls",))
     assert schedule.due.fits(datetime(2026, 11, 22, 2, tzinfo=UTC))
     assert not schedule.due.fits(datetime(2026, 11, 23, 2, tzinfo=UTC))
     assert found.rotation.certificates.renew_before == timedelta(days=30)

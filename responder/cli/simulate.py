@@ -41,6 +41,8 @@ def simulate(
     if as_json:
         put(found)
         return
+    if wish["imagined"]:
+        talk(f"the settings have no hosts; imagined as ours: {', '.join(wish['imagined'])}")
     _tell(found)
     if not found["incidents"]:
         raise Stop(FAILED, "triage dismissed it: no incident was opened")

@@ -5,16 +5,19 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from responder.errors import AlertError, ConfigurationError, StateError
-from responder.incident import Priority
+from responder.incident import Alert, Priority
 from responder.intake.parse import parse
+from responder.policy.availability import Asset
+from responder.policy.judge import Policy
 from responder.settings import Settings, read_settings
 from responder.sources import NORMALISERS
-from responder.sources.settings import SourceSettings
+from responder.sources.settings import FieldPaths, SourceSettings
 
 _LONGEST = timedelta(days=400)
 _GIVE_UP = 600.0  # seconds
@@ -40,14 +43,16 @@ def wish_of(
         raise ConfigurationError(f"expected up to {_LONGEST.days} days to pass, found {time}")
     if priority and priority not in set(Priority):
         raise ConfigurationError(f"expected a priority from P1 to P4, found {priority!r}")
+    policy, imagined = _peopled(settings.policy(), found.alerts)
     return {
+        "imagined": imagined,
         "alerts": [alert.model_dump(mode="json") for alert in found.alerts],
         "kind": chosen.kind,
         "playbook": playbook,
         "priority": priority,
         "answers": answers,
         "seconds": time.total_seconds(),
-        "policy": settings.policy().model_dump(mode="json"),
+        "policy": policy.model_dump(mode="json"),
         "triage": settings.triage.model_dump(mode="json"),
         "playbooks": settings.playbooks,
         "actions": settings.actions,
@@ -93,11 +98,22 @@ def after(text: str) -> str:
     return f"+{days}d {clock}" if days else f"+{clock}"
 
 
+def _peopled(policy: Policy, alerts: Sequence[Alert]) -> tuple[Policy, list[str]]:
+    """*policy*, and the alerts' hosts that are imagined as ours because the inventory names none."""
+    hosts = [] if policy.assets else list(dict.fromkeys(h for one in alerts for h in one.hosts))
+    # As many more as there are hosts, so that isolating one never takes the last of anything.
+    assets = [Asset(name=name) for name in (*hosts, *(f"another-{name}" for name in hosts))]
+    return policy.model_copy(update={"assets": (*policy.assets, *assets)}), hosts
+
+
 def _source(settings: Settings, name: str) -> SourceSettings:
     if (configured := settings.sources.get(name)) is not None:
         return configured
     if name in NORMALISERS:
         auth = {"scheme": "bearer", "tokens": ["only-for-this-command-not-used"]}
-        return SourceSettings.model_validate({"kind": name, "auth": auth})
+        # Nobody has said where a generic sender keeps what: each fact under its own name.
+        mapping = {fact: fact for fact in FieldPaths.model_fields if fact in Alert.model_fields}
+        described = {"mapping": mapping} if name == "generic" else {}
+        return SourceSettings.model_validate({"kind": name, "auth": auth, **described})
     known = ", ".join(dict.fromkeys([*settings.sources, *NORMALISERS]))
     raise ConfigurationError(f"{name}: neither a configured source nor a kind; known: {known}")

@@ -12,7 +12,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
 from responder.contract import Action, Lookup, Request
-from responder.errors import Unverified
+from responder.errors import Drifted, Refused, Unverified
 from responder.incident import Incident, Priority
 from responder.plan import Receipt
 from responder.workflows.perform import (
@@ -25,6 +25,7 @@ from responder.workflows.perform import (
     perform,
     perform_here,
 )
+from responder.workflows.refusing import RefusesUpdates, leave_dynamic_updates_to
 from responder.workflows.waves import surprise, waves
 from responder.workflows.wire import Announcement, Batch, Done, Ending, Inquiry, Nothing, Page
 
@@ -32,7 +33,7 @@ Result = TypeVar("Result")
 Run = Callable[[Any, Incident], Awaitable[None]]
 
 
-class Playbook:
+class Playbook(RefusesUpdates):
     """
     Base class of every playbook: an ordinary Temporal workflow with four more words.
 
@@ -43,6 +44,7 @@ class Playbook:
     answers: ClassVar[str]
     priorities: ClassVar[tuple[Priority, ...]]
     contain_within: ClassVar[timedelta | None]
+    attack: ClassVar[tuple[str, ...]] = ()  # the MITRE ATT&CK techniques that it answers
 
     def __init_subclass__(
         cls,
@@ -55,6 +57,7 @@ class Playbook:
         cls.answers = answers
         cls.priorities = tuple(Priority(p) for p in priorities)
         cls.contain_within = contain_within
+        leave_dynamic_updates_to(cls)
         run = vars(cls).get("run")
         if run is None or not inspect.iscoroutinefunction(run):
             raise TypeError(
@@ -80,28 +83,23 @@ class Playbook:
         answer = await perform(LOOK_UP, Inquiry(request=Request.of(lookup)), str(lookup))
         return lookup.result().validate_python(answer.value)
 
-    async def do(self, *actions: Action[Any]) -> list[Receipt]:
+    async def do(self, *actions: Action[Any], otherwise: str = "") -> list[Receipt]:
         """
         Carry out *actions* together, after one approval if policy asks for it.
 
         Returns a receipt for each, in order; a receipt may be unverified at some enforcement
         points, which are then tried again for as long as the change is held. Raises `Refused`
         when policy or a person says no or nobody answers, `Drifted` when the world is no longer
-        what was approved.
+        what was approved. With *otherwise* neither is raised: people are told so under that
+        subject, nothing is returned, and the playbook goes on.
         """
-        if not actions:
+        if not otherwise:
+            return await self._do(actions)
+        try:
+            return await self._do(actions)
+        except (Refused, Drifted) as not_done:
+            await self.announce(otherwise, not_done.message, loud=True)
             return []
-        async with self._one_at_a_time:
-            self._steps += 1
-            batch = Batch(step=self._steps, actions=tuple(Request.of(a) for a in actions))
-            summary = "; ".join(str(action) for action in actions)
-            longest = max(action.longest for action in actions)
-            while True:
-                seen = self._looks
-                done = await perform(DO, batch, summary, longest=longest)
-                if done.ask is None:
-                    return list(done.receipts)
-                await self._decision(done, seen, summary)
 
     async def do_in_waves(
         self, *actions: Action[Any], sizes: Sequence[int] = (1, 5)
@@ -186,6 +184,21 @@ class Playbook:
     def look(self) -> None:
         """Something in the store changed. Says no more than that, and is believed no more."""
         self._looks += 1
+
+    async def _do(self, actions: Sequence[Action[Any]]) -> list[Receipt]:
+        if not actions:
+            return []
+        async with self._one_at_a_time:
+            self._steps += 1
+            batch = Batch(step=self._steps, actions=tuple(Request.of(a) for a in actions))
+            summary = "; ".join(str(action) for action in actions)
+            longest = max(action.longest for action in actions)
+            while True:
+                seen = self._looks
+                done = await perform(DO, batch, summary, longest=longest)
+                if done.ask is None:
+                    return list(done.receipts)
+                await self._decision(done, seen, summary)
 
     async def _decision(self, done: Done, seen: int, summary: str) -> None:
         """Wait until somebody says look, or the ask's time is up."""

@@ -86,7 +86,7 @@ async def test_it_is_renewed_by_plan_without_asking_and_its_key_is_nowhere_else(
         return None
 
     incident = await runner.until(renewed, "the schedule to have the certificate renewed", 90)
-    assert incident["category"] == "certificate_expiry"
+    assert incident["category"] == "certificate_rotation"
     assert incident["runs"][0]["state"] == "done", incident["runs"]
     assert incident["asks"] == []
     [change] = incident["steps"][0]["plan"]["changes"]
