@@ -4,6 +4,7 @@ What can go wrong, by who can put it right.
 * ResponderError
   x ActionError           an action did not happen             (crosses the activity boundary)
     + Refused             policy or a person said no           nobody; asking again will not help
+      - Missing           what was named is not there          whoever named it            -> 404
     + Drifted             the world changed since the plan     plan again
     + Unverified          done, but reading back disagrees     a person, now
     + Unreachable         the provider did not answer          retried for us
@@ -40,6 +41,10 @@ class ActionError(ResponderError):
 
 class Refused(ActionError):
     """Policy or a person said no."""
+
+
+class Missing(Refused):
+    """What was named is not there, or not any more; raised where people ask, never by a verb."""
 
 
 class Drifted(ActionError):

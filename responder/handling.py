@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from responder.approval.lease_drawing import Wish
 from responder.approval.leasing import Leasing, Proof
 from responder.audit import Entry, append
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.people.person import Person
 from responder.policy.leases import LeaseKind
 from responder.policy.sla import Clock
@@ -38,7 +38,7 @@ async def acknowledge(store: Store, incident_id: str, person: Person) -> None:
         query = select(incidents).where(incidents.c.id == incident_id, incidents.c.closed.is_(None))
         found = (await tx.execute(query.with_for_update())).mappings().one_or_none()
         if found is None:
-            raise Refused(f"{incident_id}: there is no such open incident")
+            raise Missing(f"{incident_id}: there is no such open incident")
         if found["acknowledged"] is not None and found["owner"] == person.name:
             return
         if found["acknowledged"] is not None:
@@ -90,7 +90,7 @@ async def close(
         }
         this = update(incidents).where(incidents.c.id == incident_id, incidents.c.closed.is_(None))
         if (await tx.execute(this.values(values))).rowcount != 1:
-            raise Refused(f"{incident_id}: there is no such open incident")
+            raise Missing(f"{incident_id}: there is no such open incident")
         for clock in Clock:
             await meet(tx, incident_id, clock, now)
         # What would be done is not done any more; what is held is still decided about.

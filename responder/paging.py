@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from responder.audit import Entry, append
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.people.person import Person, Role
 from responder.store import Store
 from responder.store.paging import pages
@@ -34,7 +34,7 @@ async def acknowledge(store: Store, page: str, person: Person) -> dict[str, Any]
         query = select(pages).where(pages.c.id == page).with_for_update()
         row = (await tx.execute(query)).mappings().one_or_none()
         if row is None:
-            raise Refused(f"{page}: there is no such page")
+            raise Missing(f"{page}: there is no such page")
         if row["role"] not in person.teams and Role.ADMIN not in person.roles:
             raise Refused(f"{page} wants {row['role']}; {person.name} is not of it")
         if row["acknowledged"] is not None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 
 from responder.audit import Entry, append
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.incident import Priority
 from responder.people.person import Person
 from responder.policy.judge import Policy
@@ -149,7 +149,7 @@ class Steering:
             row = (await tx.execute(query)).mappings().one_or_none()
             if row is None or (row["closed"] is not None and not closed):
                 kind = "such" if closed else "such open"
-                raise Refused(f"{incident}: there is no {kind} incident")
+                raise Missing(f"{incident}: there is no {kind} incident")
             yield tx, row, now
             await look_now(tx, incident, now)
             if row["closed"] is None:

@@ -41,7 +41,7 @@ from responder.console.pages import stray, wants_page
 from responder.crypto.jwks import PublishedKeys
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.intake.drain import Drain
 from responder.intrusion.marks import Marks
 from responder.intrusion.watch import Watch
@@ -185,7 +185,7 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, 403)
+    return JSONResponse({"detail": str(error)}, 404 if isinstance(error, Missing) else 403)
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -21,7 +21,7 @@ from responder.approval.step_up import step_up
 from responder.audit import Entry, append
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.incident import Frozen
 from responder.people.approver_rights import About
 from responder.people.person import Permission, Person
@@ -132,7 +132,7 @@ class Glass:
             )
             others = {*(await tx.execute(given)).scalars()} - {person.name}
         if ask is None:
-            raise Refused(f"there is no ask {ask_id}")
+            raise Missing(f"there is no ask {ask_id}")
         must_be_open(ask, self._store.now())
         if ask["tier"] not in GLASS_TIERS:
             raise Refused(

@@ -18,7 +18,7 @@ from responder.approval.edits import Edit, lasting
 from responder.approval.recording import must_be_open
 from responder.audit import Entry, append
 from responder.crypto.signing import Signer
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.incident import Frozen, Indicators, Priority
 from responder.people.person import Permission, Person
 from responder.plan import Plan
@@ -75,7 +75,7 @@ class Editor:
             query = select(asks).where(asks.c.id == ask_id).with_for_update()
             ask = (await tx.execute(query)).mappings().one_or_none()
             if ask is None:
-                raise Refused(f"there is no ask {ask_id}")
+                raise Missing(f"there is no ask {ask_id}")
             must_be_open(ask, now)
             await self._must_fit(tx, ask, editing)
             edit = Edit(

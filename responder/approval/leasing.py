@@ -25,7 +25,7 @@ from responder.approval.step_up import step_up
 from responder.audit import Entry, append
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.incident import Frozen
 from responder.people.person import Directory, Permission, Person
 from responder.plan import Plan
@@ -253,4 +253,4 @@ class Leasing:
 
 
 def _nothing(wish: Wish) -> Refused:
-    return Refused(f"nothing live is held by {wish.named}")
+    return Missing(f"nothing live is held by {wish.named}")

@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import select, update
 
 from responder.audit import Entry, append
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.incident import Frozen
 from responder.people.person import Permission, Person, Role
 from responder.store import Store, Transaction
@@ -54,7 +54,7 @@ async def review(
         query = select(reviews).where(reviews.c.id == review_id).with_for_update()
         row = (await tx.execute(query)).mappings().one_or_none()
         if row is None:
-            raise Refused(f"{review_id}: there is no such review")
+            raise Missing(f"{review_id}: there is no such review")
         if row["person"] == person.name:
             raise Refused(f"{review_id}: {person.name} broke that glass; somebody else reviews it")
         of_team = team.casefold() in (name.casefold() for name in person.teams)

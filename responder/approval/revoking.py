@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import select, update
 
 from responder.audit import Entry
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.incident import Frozen
 from responder.people.person import Permission, Person, Role
 from responder.store import Store
@@ -46,7 +46,7 @@ async def revoke(
         query = select(asks).where(asks.c.id == ask_id).with_for_update()
         ask = (await tx.execute(query)).mappings().one_or_none()
         if ask is None:
-            raise Refused(f"there is no ask {ask_id}")
+            raise Missing(f"there is no ask {ask_id}")
         await _must_not_have_begun(tx, ask)
         await _take_back(tx, ask, whose, now)
         state = ask["state"]

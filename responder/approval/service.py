@@ -14,7 +14,7 @@ from responder.approval.recording import must_be_open, record
 from responder.approval.step_up import for_ask, step_up
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.incident import Frozen
 from responder.people.approver_rights import About
 from responder.people.person import Permission, Person
@@ -119,7 +119,7 @@ class Approvals:
             query = select(asks, incidents.c.category, incidents.c.priority).join(incidents)
             ask = (await tx.execute(query.where(asks.c.id == ask_id))).mappings().one_or_none()
         if ask is None:
-            raise Refused(f"there is no ask {ask_id}")
+            raise Missing(f"there is no ask {ask_id}")
         must_be_open(ask, self._store.now())
         if not person.may(Permission.APPROVALS_DECIDE):
             raise Refused(f"{person.name} may not decide asks; the role operator or admin may")

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import select, update
 
 from responder.audit import Entry, append
-from responder.errors import Refused
+from responder.errors import Missing, Refused
 from responder.incident import Frozen, Name
 from responder.people.oncall import OnCall, Override
 from responder.people.person import Directory, Person
@@ -51,7 +51,7 @@ async def stand_in(
     """
     now = store.now()
     if oncall.roster(wanted.roster) is None:
-        raise Refused(f"there is no roster {wanted.roster}; {_known(oncall)}")
+        raise Missing(f"there is no roster {wanted.roster}; {_known(oncall)}")
     somebody = people.find(wanted.person)
     if somebody is None or not somebody.active:
         raise Refused(f"{wanted.person} is no active person of the settings")
@@ -78,7 +78,7 @@ async def withdraw(store: Store, person: Person, override: str) -> None:
             overrides.c.id == override, overrides.c.withdrawn.is_(None), overrides.c.end > now
         )
         if (await tx.execute(this.values(withdrawn=now))).rowcount != 1:
-            raise Refused(f"nobody stands in by {override}; it is over, or was never made")
+            raise Missing(f"nobody stands in by {override}; it is over, or was never made")
         await append(tx, now, _entry("stands in no more", person, override, {}))
 
 
