@@ -1,0 +1,1 @@
+"""Tests of what is noticed when somebody reaches Temporal who should not."""
