@@ -289,7 +289,7 @@ class Settings(BaseSettings):
         That lets a first start on one machine work at once, and only for who can read the state folder.
         """
         if self.people:
-            return Directory(self.people, RoleTable.of(self.roles), self.approvers)
+            return Directory(self.people, RoleTable.of(self.roles), self.approvers, self.oncall)
         name = os.environ.get("SUDO_USER") or _user()
         return Directory([Person(name=name, roles=(Role.ADMIN,), teams=("security",))])
 

@@ -12,6 +12,7 @@ from responder.incident import Priority
 from responder.people.person import Person
 from responder.policy.judge import Policy
 from responder.policy.sla import Clock
+from responder.standing.climbing import restart
 from responder.standing.clocks import look_now, meet
 from responder.standing.duties import Report, begin_duty, report_done
 from responder.standing.pausing import pause
@@ -90,6 +91,30 @@ class Steering:
                 now,
                 contain_within=playbook.contain_within if playbook else None,
             )
+
+    async def adopt_chain(self, incident: str, person: Person) -> tuple[str, ...]:
+        """
+        Have the settings' chain, as it is now, in place of the one the incident was opened with.
+
+        Raises `Refused` if they are the same: who is reached on each level is by the rosters anyway.
+        """
+        async with self._changing(incident) as (tx, row, now):
+            chain = self._policy.sla[Priority(row["priority"])].escalates_to
+            before = tuple(row["chain"] or ())
+            if before == chain:
+                raise Refused(f"{incident}: its chain is {' → '.join(chain)} already")
+            this = update(incidents).where(incidents.c.id == incident)
+            await tx.execute(this.values(chain=list(chain), next_strike=now))
+            await restart(tx, incident, now)
+            entry = Entry(
+                kind="chain adopted",
+                actor=person.name,
+                subject=incident,
+                incident=incident,
+                data={"from": list(before), "to": list(chain)},
+            )
+            await append(tx, now, entry)
+        return chain
 
     async def pause(
         self, incident: str, person: Person, clock: Clock, length: timedelta, reason: str

@@ -52,6 +52,16 @@ def _steering(call: Call) -> Steering:
     return Steering(call.served.store, call.served.kinds, call.served.policy)
 
 
+@routes.post("/api/incidents/{incident}/chain", Permission.INCIDENTS_WRITE)
+async def adopt_chain(call: Call) -> Row:
+    """Have it climb the settings' chain as it is now, not the one it was opened with."""
+    incident = call.path("incident")
+    return {
+        "incident": incident,
+        "chain": list(await _steering(call).adopt_chain(incident, call.person)),
+    }
+
+
 @routes.post("/api/incidents/{incident}/take", Permission.INCIDENTS_WRITE)
 async def take(call: Call) -> Row:
     """Take it over from whoever has it."""

@@ -16,6 +16,7 @@ from responder.audit import Entry, append
 from responder.incident import Frozen
 from responder.people.approver_rights import About
 from responder.people.person import Directory, Permission, Person
+from responder.people.standing_in import in_force
 from responder.store.database import Transaction
 from responder.store.noticing import askings, mutes, unsaid
 from responder.store.rows import insert_new
@@ -59,8 +60,8 @@ async def tell_approvers(
     if await _muted(tx, ask.incident, ask.requester):
         await _escalate(tx, rules, ask, _MUTED, now)
         return ()
-    may = approvers(people, ask)
-    free = await _free(tx, rules, [one.name for one in may], now)
+    may = [one.name for one in approvers(people, ask)]
+    free = await _called(tx, people, ask, await _free(tx, rules, may, now), now)
     if free:
         key = ask.key or f"ask/{ask.id}"
         await tell(
@@ -138,6 +139,18 @@ async def catch_up(
         await _note_told(tx, row["id"], to_tell[row["id"]], key, now)
         await tx.execute(update(unsaid).where(unsaid.c.ask == row["id"]).values(said=now))
     return len(waiting)
+
+
+async def _called(
+    tx: Transaction, people: Directory, ask: Asked, free: Sequence[str], now: datetime
+) -> list[str]:
+    """Of *free*, those on call, and only as many of the others as are needed beside them."""
+    if not people.oncall.rosters:
+        return list(free)
+    on_call = people.oncall.anybody(now, await in_force(tx, now))
+    called = [name for name in free if name in on_call]
+    others = [name for name in free if name not in on_call]
+    return called + others[: max(ask.people - len(called), 0)]
 
 
 def _may(person: Person, about: About) -> bool:

@@ -9,7 +9,7 @@ REASON = typer.Option(..., help="Why; it is kept in the audit.")
 
 def register(app: typer.Typer) -> None:
     """Add them to `responder incidents`."""
-    for command in (ack, take, note, priority, pause, duty):
+    for command in (ack, take, note, priority, adopt_chain, pause, duty):
         app.command()(command)
 
 
@@ -53,6 +53,14 @@ def priority(
     body = {"priority": wanted.upper(), "reason": reason}
     found = ask("POST", f"/api/incidents/{incident}/priority", json=body)
     talk(f"{incident} is {found['priority']}\n\nnext: responder incidents show {incident}")
+
+
+def adopt_chain(incident: str) -> None:
+    """Have it climb the chain of the settings as they are now, not the one it was opened with."""
+    from responder.cli.remote import ask  # noqa: PLC0415
+
+    found = ask("POST", f"/api/incidents/{incident}/chain")
+    talk(f"{incident} climbs {' → '.join(found['chain'])}\n\nnext: responder oncall now")
 
 
 def pause(

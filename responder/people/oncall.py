@@ -179,6 +179,11 @@ class OnCall(Frozen):
             yield at, shift
             at = shift.until
 
+    def anybody(self, at: datetime, overrides: Sequence[Override] = ()) -> frozenset[str]:
+        """The names of everybody who is on call for any team."""
+        found = (self.shift(roster, at, overrides).person for roster in self.rosters)
+        return frozenset(name for name in found if name is not None)
+
     def on_call(
         self, team: str, at: datetime, overrides: Sequence[Override] = ()
     ) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pydantic import Field, PrivateAttr
 from responder.errors import Refused
 from responder.incident import Frozen, Name
 from responder.people.approver_rights import About, ApproverRule, objection
+from responder.people.oncall import OnCall
 from responder.people.permissions import DEFAULT_TABLE, Permission, Role, RoleName, RoleTable
 
 __all__ = ["Directory", "OidcSubject", "Permission", "Person", "Role", "SlackUser"]
@@ -80,14 +81,16 @@ class Person(Frozen):
 
 
 class Directory:
-    """Everybody the settings know."""
+    """Everybody the settings know, and the rosters by which they are on call."""
 
     def __init__(
         self,
         people: Iterable[Person],
         roles: RoleTable = DEFAULT_TABLE,
         approvers: tuple[ApproverRule, ...] = (),
+        oncall: OnCall | None = None,
     ) -> None:
+        self.oncall = oncall or OnCall()
         self._people = {person.name: person.under(roles, approvers) for person in people}
 
     def __iter__(self) -> Iterator[Person]:

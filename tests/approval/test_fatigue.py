@@ -1,7 +1,7 @@
 """Push bombing: nobody is asked more often than they can read, and nothing is lost by it."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from responder.notify.message import Message
 from responder.notify.routing import Routing
 from responder.notify.settings import Mail, Notify
 from responder.outbox import Outbox
-from responder.people.oncall import OnCall
+from responder.people.oncall import OnCall, Roster
 from responder.people.person import Directory, Person, Role
 from responder.people.reach import Reach
 from responder.policy.sla import MATRIX
@@ -209,3 +209,28 @@ async def test_what_was_decided_meanwhile_is_not_told_later(asked: Asked) -> Non
     assert late.addressees == ["ana"]
     assert await bombing.catch_up() == 0, "once"
     assert most_within([asked.clock.now - timedelta(minutes=20), asked.clock.now]) == 1
+
+
+SECOPS = Roster(name="secops", team="security", people=("ana", "ben"), began=date(2026, 3, 2))
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+async def test_an_ask_reaches_who_is_on_call_and_others_only_where_more_are_needed(
+    asked: Asked,
+) -> None:
+    bombing = Bombing(asked, ANA, BEN, BOSS)
+    bombing.people = Directory((ANA, BEN, BOSS), oncall=OnCall(rosters=(SECOPS,)))
+    assert await bombing.ask("one") == ("ana",)
+    two = await bombing.ask("two", people=2)
+    assert two[0] == "ana"
+    assert len(two) == 2
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+async def test_an_ask_goes_to_the_next_when_who_is_on_call_has_had_enough(asked: Asked) -> None:
+    bombing = Bombing(asked, ANA, BEN, BOSS)
+    bombing.people = Directory((ANA, BEN, BOSS), oncall=OnCall(rosters=(SECOPS,)))
+    told = [await bombing.ask(f"a{number}") for number in range(4)]
+    assert told[:3] == [("ana",)] * 3
+    assert len(told[3]) == 1
+    assert told[3] != ("ana",)

@@ -43,6 +43,7 @@ ROUTES: Final[dict[str, str]] = {
     "GET /api/incidents/{incident}": READ,
     "POST /api/incidents/{incident}/ack": WRITE,
     "POST /api/incidents/{incident}/close": WRITE,
+    "POST /api/incidents/{incident}/chain": WRITE,
     "POST /api/incidents/{incident}/take": WRITE,
     "POST /api/incidents/{incident}/notes": WRITE,
     "POST /api/incidents/{incident}/priority": WRITE,

@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from responder.errors import Refused
 from responder.handling import Resolution, acknowledge, close
@@ -135,6 +135,22 @@ async def test_the_chain_goes_round_three_times_and_ends_loudly_unanswered(p1: C
     standing = await p1.look()
     assert (standing.status, standing.waiting_for) == ("responding", "")
     assert len(await p1.desk.audited("unanswered")) == 1
+
+
+async def test_an_incident_climbs_the_chain_it_was_opened_with_until_a_new_one_is_adopted(
+    p1: Case,
+) -> None:
+    async with p1.desk.store.transaction() as tx:
+        await tx.execute(update(incidents).values(chain=["Night Watch", "CISO"]))
+    ana = p1.desk.people["ana"]
+    await p1.until(minutes=6)
+    assert (await p1.told("breach/IR-1/acknowledge/"))[0][0] == "Night Watch"
+    assert await p1.steering.adopt_chain("IR-1", ana) == ("Security Team", "CISO")
+    await p1.until(minutes=30)
+    assert "Night Watch" not in [audience for audience, _ in await p1.told("climb/")]
+    with pytest.raises(Refused, match="its chain is Security Team → CISO already"):
+        await p1.steering.adopt_chain("IR-1", ana)
+    assert len(await p1.desk.audited("chain adopted")) == 1
 
 
 async def test_a_chain_of_one_is_told_three_times_and_then_it_is_unanswered(p2: Case) -> None:
