@@ -1,8 +1,9 @@
 """The clock of a rehearsal: the store's time is the time of a Temporal that skips."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
@@ -19,9 +20,22 @@ class SkippingClock:
 
     async def hear(self) -> datetime:
         """Ask the server; its time never goes back."""
-        heard: datetime = await self._env.get_current_time()
+        try:
+            heard: datetime = await self._env.get_current_time()
+        except RPCError:  # the server closes a connection now and then: the next one is another
+            heard = await self._env.get_current_time()
         self.now = max(self.now, heard)
         return self.now
+
+    async def sleep(self, time: timedelta) -> datetime:
+        """Let *time* pass on the server; what a closed connection cut short is slept after that."""
+        until = await self.hear() + time
+        try:
+            await self._env.sleep(time)
+        except RPCError:
+            if (left := until - await self.hear()) > timedelta(0):
+                await self._env.sleep(left)
+        return await self.hear()
 
 
 class OnTheClock(Interceptor):
