@@ -2,14 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from responder.audit import Entry
+from responder.audit import Entry, append
 from responder.intrusion.histories import Finding, Trace
 from responder.store import Store, Transaction
 from responder.store.tables import audit, incidents, runs
-from responder.verbs.telling import tell_audited
+from responder.verbs.telling import tell, tell_audited
+
+# A stranger who starts ten thousand workflows must not bury the first alarms under the rest.
+MOST_TOLD = 30
+SPELL = timedelta(minutes=10)
 
 _LEFT = {
     "start": "It is not ours: it finds no rows in the store, and without them it can do nothing",
@@ -34,6 +39,7 @@ class Alarms:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._told: list[datetime] = []
 
     async def raise_for(self, trace: Trace, found: Sequence[Finding]) -> list[str]:
         """Write down and tell what is new of *found* in one run; returns what was said."""
@@ -69,9 +75,14 @@ class Alarms:
                 "happened": first.at.isoformat(),
             },
         )
+        now = self._store.now()
+        self._told = [at for at in self._told if now - at < SPELL]
+        if len(self._told) >= MOST_TOLD:
+            await self._only_write_down(tx, entry, now)
+            return [f"{trace.workflow_id}: {said}"]
         fresh = await tell_audited(
             tx,
-            self._store.now(),
+            now,
             entry,
             key=f"forged/{trace.run_id}/{first.what}/{first.event}",
             audience="security",
@@ -79,7 +90,23 @@ class Alarms:
             subject=f"{trace.workflow_id[:200]}: {_NAMES[first.what]} that was not ours",
             body=f"{said}. {_LEFT[first.what]}. Somebody can reach Temporal who should not.",
         )
-        return [f"{trace.workflow_id}: {said}"] if fresh else []
+        if not fresh:
+            return []
+        self._told.append(now)
+        return [f"{trace.workflow_id}: {said}"]
+
+    async def _only_write_down(self, tx: Transaction, entry: Entry, now: datetime) -> None:
+        await append(tx, now, entry)
+        await tell(
+            tx,
+            now,
+            key=f"forged/more/{self._told[0].isoformat()}",
+            audience="security",
+            loud=True,
+            subject=f"More than {MOST_TOLD} forged calls to Temporal in "
+            f"{SPELL // timedelta(minutes=1)} minutes: the rest is in the audit only",
+            body="Somebody reaches Temporal and goes on. Cut them off from it.\n\n    responder audit tail",
+        )
 
 
 async def _caused_by_ours(tx: Transaction, trace: Trace, one: Finding) -> bool:
