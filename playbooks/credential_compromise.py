@@ -24,6 +24,8 @@ WATCH = timedelta(minutes=30)  # as long as AWS IRP-CredCompromise 2.0 watches
 class CredentialCompromise(Playbook, answers="credential_compromise"):
     """Have nobody accept the key any longer, watch, then make a new one; what is not ours, people are told."""
 
+    attack = ("T1528", "T1552", "T1555")
+
     @workflow.run
     async def run(self, incident: Incident) -> None:
         keys = await self.look_up(ManagedKeys(names=incident.accounts))
@@ -35,8 +37,7 @@ class CredentialCompromise(Playbook, answers="credential_compromise"):
             *(RevokeKeyVersion(key=name, version=version) for name, version in used),
         )
         await self.contained()
-        new = {k.name: version_for(incident.id, k.name) for k in keys}
-        new |= {u.name: version_for(incident.id, u.name) for u in users}
+        new = {one.name: version_for(incident.id, one.name) for one in (*keys, *users)}
         mode, shut = Mode.EMERGENCY, workflow.now()
         if stolen:
             await workflow.sleep(WATCH, summary="a watch: is a deactivated key still used?")
@@ -49,9 +50,8 @@ class CredentialCompromise(Playbook, answers="credential_compromise"):
         await self.do(*(PromoteKeyVersion(key=k, version=v, mode=mode) for k, v in new.items()))
         if new:
             await self.announce(f"{incident.title}: {', '.join(new)} shut out and replaced")
-        ours = [*new, *(u.user for u in users)]
-        if others := [name for name in incident.accounts if name not in ours]:
-            await self.announce(f"not ours to rotate: {', '.join(others)}", loud=True)
+        if others := {*incident.accounts} - {*new} - {u.user for u in users}:
+            await self.announce(f"not ours to rotate: {', '.join(sorted(others))}", loud=True)
 
 
 def _new_key(u: AccessKeyFacts, version: str) -> CreateAccessKey:

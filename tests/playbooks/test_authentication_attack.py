@@ -1,0 +1,20 @@
+from activities.forensics import CollectEvidence
+from playbooks.authentication_attack import AuthenticationAttack
+from responder.testing import ImaginedWorld, RunPlaybook
+
+
+async def test_it_blocks_notifies_and_collects_in_that_order(run_playbook: RunPlaybook) -> None:
+    run = await run_playbook(AuthenticationAttack, priority="P3")
+    assert run.done == ["block 203.0.113.7", "collect evidence (triage) of web-1"]
+    assert run.asks == []
+    told = [said for said in run.said if "shut out 203.0.113.7" in said]
+    assert len(told) == 1
+    assert any("proposed, not applied" in said for said in run.said)
+
+
+async def test_evidence_that_cannot_be_taken_does_not_hold_up_the_question(
+    world: ImaginedWorld, run_playbook: RunPlaybook
+) -> None:
+    world.fails(CollectEvidence)
+    run = await run_playbook(AuthenticationAttack, priority="P1")
+    assert run.done[-1] == "isolate web-1"
