@@ -14,6 +14,11 @@ from responder.intrusion.marks import HEADER, BadMark, Marks
 _LONGEST = 80  # characters of what a stranger wrote
 _MOST_SPENT = 100_000  # marks; only good ones are kept, so a stranger cannot make it forget
 _RESET = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
+# A task that came to nothing leaves none of these: their numbers may be given to other events.
+_TAKEN_BACK = (
+    EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+)
 _KIND = "EVENT_TYPE_WORKFLOW_EXECUTION_"
 # Nothing of ours does any of these: one is enough, whoever did it.
 _NEVER = {
@@ -76,7 +81,8 @@ class Reading:
         """Judge *events*; what is not ours is in `found`. Returns the trace as it is then."""
         for event in events:
             self._one(event)
-            self.trace = replace(self.trace, upto=event.event_id)
+            if event.event_type not in _TAKEN_BACK:
+                self.trace = replace(self.trace, upto=event.event_id)
         return self.trace
 
     def _one(self, event: HistoryEvent) -> None:
@@ -145,8 +151,8 @@ class Reading:
         try:
             nonce = self.marks.judge(mark, purposes, self.trace.workflow_id, when)
         except BadMark as bad:
-            # What came before there was a key could not be marked.
-            if at >= self.marks.since or mark:
+            # What came before there was this key could not be marked with it.
+            if at >= self.marks.since:
                 self._report(what, event, f"{said}; {bad}", by)
             return
         once = nonce and when is not None

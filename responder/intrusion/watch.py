@@ -52,8 +52,9 @@ class _Seen:
     """What is remembered of one run."""
 
     trace: Trace
-    looked: int = 0
-    over: bool = False
+    length: int
+    looked: int
+    over: bool
 
 
 class Watch:
@@ -128,10 +129,9 @@ class Watch:
                 open_.append((seen.looked, run, info))
             elif not seen.over:
                 # The list knows how long the history of an ended run is.
-                if seen.trace.upto < info.history_length:
+                seen.over = seen.trace.upto == info.history_length
+                if not seen.over:
                     ended.append(info)
-                else:
-                    seen.over = True
         open_.sort(key=lambda one: one[:2])
         share = min(math.ceil(len(open_) / ROUNDS), _MOST_LOOKS)
         grown = await _each(self._look, [info for _, _, info in open_[:share]])
@@ -148,7 +148,12 @@ class Watch:
         seen = self._seen[info.execution.run_id]
         seen.looked = self._round
         length = described.workflow_execution_info.history_length
-        return info if length > seen.trace.upto else None
+        if length == seen.length:
+            return None
+        if length < seen.trace.upto:  # Temporal was given back an older copy of its database
+            seen.trace = Trace(seen.trace.workflow_id, seen.trace.run_id)
+        info.history_length = length  # which the list does not know of an open run
+        return info
 
     async def _read(self, info: WorkflowExecutionInfo) -> list[str]:
         """Read what is new in one history, and raise the alarm for what is not ours."""
@@ -160,8 +165,9 @@ class Watch:
         after = reading.read(events)
         told = await self._alarms.raise_for(after, reading.found) if reading.found else []
         # Only now: a round that ended before the alarm was written down is done again.
+        length = events[-1].event_id if events else info.history_length
         over = info.HasField("close_time")
-        self._seen[execution.run_id] = _Seen(after, self._round, over)
+        self._seen[execution.run_id] = _Seen(after, length, self._round, over)
         return told
 
 

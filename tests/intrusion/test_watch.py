@@ -12,6 +12,7 @@ from temporalio import workflow
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowUpdateFailedError
 from temporalio.common import RawValue
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
@@ -32,6 +33,28 @@ from tests.databases import on_both
 
 MARKS = Marks(bytes(range(32)), datetime(2026, 3, 4, tzinfo=UTC))
 OPEN = 200
+
+
+@workflow.defn
+class OwnHandler(Playbook, answers="authentication_attack"):
+    """One that takes any update."""
+
+    @workflow.run
+    async def run(self, incident: Incident) -> None:
+        """Nothing."""
+
+    @workflow.update(dynamic=True)
+    def any_update(self, name: str, args: Sequence[RawValue]) -> str:
+        return "mine"
+
+
+@workflow.defn
+class NoHandler(Playbook, answers="authentication_attack"):
+    """One that takes none."""
+
+    @workflow.run
+    async def run(self, incident: Incident) -> None:
+        """Nothing."""
 
 
 @pytest_asyncio.fixture
@@ -108,6 +131,19 @@ async def test_a_mark_of_ours_does_not_start_a_workflow_twice(
     assert "its mark was used before" in told[0]
 
 
+@pytest.mark.parametrize("database", ["sqlite"])
+async def test_what_is_older_than_the_key_raises_no_alarm(stranger: Client, store: Store) -> None:
+    before = await ours(stranger).start_workflow("Incident", id="INC-1", task_queue="nobody")
+    await stranger.start_workflow("Incident", id="INC-2", task_queue="nobody")
+    await asyncio.sleep(0.1)
+    anew = Marks(bytes(reversed(range(32))), datetime.now(UTC))
+    watch = Watch(store, stranger, anew, [])
+    assert await _until(watch, 2) == []
+    await before.signal("look")
+    told = await _until(watch, 3)
+    assert len(told) == 1, "what comes since needs a mark by the new key"
+
+
 async def _until(watch: Watch, histories: int) -> list[str]:
     """Rounds until so many histories were read; what was told."""
     told: list[str] = []
@@ -121,10 +157,11 @@ async def _until(watch: Watch, histories: int) -> list[str]:
 
 async def test_a_storm_of_updates_does_not_fill_a_history(stranger: Client) -> None:
     start = LeaseStart(resource="block/edge/198.51.100.1", until=None)
-    async with Worker(stranger, task_queue="q", workflows=[LeaseWorkflow]):
-        handle = await stranger.start_workflow(
-            "Lease", start.model_dump(mode="json"), id="lease/1", task_queue="q"
-        )
+    config = stranger.config()
+    config["data_converter"] = pydantic_data_converter
+    client = Client(**config)
+    async with Worker(client, task_queue="q", workflows=[LeaseWorkflow]):
+        handle = await client.start_workflow("Lease", start, id="lease/1", task_queue="q")
         said = await handle.execute_update("end", "now")
         assert said == "end: this workflow takes no such update; nothing was done"
         refused = 0
@@ -141,28 +178,12 @@ async def test_a_storm_of_updates_does_not_fill_a_history(stranger: Client) -> N
 
 
 def test_an_authors_own_handler_of_any_update_takes_the_place_of_ours() -> None:
-    @workflow.defn
-    class Own(Playbook, answers="authentication_attack"):
-        @workflow.run
-        async def run(self, incident: Incident) -> None:
-            """Nothing."""
-
-        @workflow.update(dynamic=True)
-        def any_update(self, name: str, args: Sequence[RawValue]) -> str:
-            return "mine"
-
-    @workflow.defn
-    class Plain(Playbook, answers="authentication_attack"):
-        @workflow.run
-        async def run(self, incident: Incident) -> None:
-            """Nothing."""
-
     def dynamic(made: type) -> str:
         definition = workflow._Definition.must_from_class(made)
         return str(definition.updates[None].fn.__qualname__)
 
-    assert dynamic(Own).endswith("Own.any_update")
-    assert dynamic(Plain) == f"{RefusesUpdates.__name__}.refuse_update"
+    assert dynamic(OwnHandler).endswith("OwnHandler.any_update")
+    assert dynamic(NoHandler) == f"{RefusesUpdates.__name__}.refuse_update"
 
 
 @on_both
