@@ -32,12 +32,14 @@ class CertificateExpiry(Playbook, answers="certificate_expiry"):
             ),
             otherwise="not renewed",
         )
-        renewed = {r.request.params["certificate"] for r in receipts if r.verified}
+        # Without a receipt for each, all of them were refused: then none is renewed.
+        done = zip(due, receipts, strict=False)
+        renewed = [one.name for one, receipt in done if receipt.verified]
         left = [one for one in found if one.name not in renewed]
         if not left:
             await self.contained()
         if renewed:
-            await self.announce(f"{incident.title}: renewed {', '.join(map(str, sorted(renewed)))}")
+            await self.announce(f"{incident.title}: renewed {', '.join(renewed)}")
         if left:
             said = "\n".join(map(str, left))
             await self.announce(f"{incident.title}: {len(left)} not renewed", said, to="Team Lead")

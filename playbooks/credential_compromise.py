@@ -30,14 +30,14 @@ class CredentialCompromise(Playbook, answers="credential_compromise"):
     async def run(self, incident: Incident) -> None:
         keys = await self.look_up(ManagedKeys(names=incident.accounts))
         users = await self.look_up(ManagedAccessKeys(names=incident.accounts))
-        used = [(k.name, k.current.id) for k in keys if k.current is not None]
         stolen = [(u, k.key) for u in users for k in u.keys if k.status is KeyStatus.ACTIVE]
         await self.do(
             *(DeactivateAccessKey(cloud=u.cloud, user=u.user, key=k) for u, k in stolen),
-            *(RevokeKeyVersion(key=name, version=version) for name, version in used),
+            *(RevokeKeyVersion(key=k.name, version=k.current.id) for k in keys if k.current),
         )
         await self.contained()
-        new = {one.name: version_for(incident.id, one.name) for one in (*keys, *users)}
+        new = {k.name: version_for(incident.id, k.name) for k in keys}
+        new |= {u.name: version_for(incident.id, u.name) for u in users}
         mode, shut = Mode.EMERGENCY, workflow.now()
         if stolen:
             await workflow.sleep(WATCH, summary="a watch: is a deactivated key still used?")

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 
@@ -11,7 +12,7 @@ from activities.cloud_logs import ExportLogs
 from activities.connections import Connections
 from activities.forensics import CollectEvidence
 from activities.isolate import Isolate
-from responder import Incident, Playbook, Priority
+from responder import Action, Incident, Playbook, Priority
 from responder.proposal import proposed
 
 DAY = timedelta(hours=24)
@@ -42,7 +43,7 @@ class DataLeak(Playbook, answers="data_leak"):
             otherwise="no evidence was collected",
         )
         now = workflow.now()
-        closing = (
+        closing: tuple[Action[Any], ...] = (
             *(Isolate(host=h) for h in hosts),
             *(DisableAccount(account=a, lasts=DAY) for a in accounts),
             *(RevokeSessions(account=a, before=now) for a in accounts),
