@@ -61,6 +61,21 @@ async def test_a_no_and_a_silence_leave_the_account_open_and_say_so(
     assert run.runs[0]["state"] == "done"
 
 
+async def test_an_account_that_somebody_deleted_meanwhile_is_told_and_the_playbook_goes_on(
+    world: ImaginedWorld, run_playbook: RunPlaybook
+) -> None:
+    def deleted_first(_: object) -> bool:
+        world.holds(DISABLE, AccountState.ABSENT)
+        return True
+
+    run = await run_playbook(
+        PrivilegeEscalation, networks=(), accounts=("ben",), says=deleted_first
+    )
+    assert any("accounts were not closed" in said for said in run.said)
+    assert world.state_of(DISABLE) == {"imagined": AccountState.ABSENT}
+    assert run.runs[0]["state"] == "done"
+
+
 async def test_below_p2_it_watches_and_asks_nobody(
     world: ImaginedWorld, run_playbook: RunPlaybook
 ) -> None:
