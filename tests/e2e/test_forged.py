@@ -137,6 +137,7 @@ async def test_a_forged_lease_neither_undoes_nor_extends(runner: Runner, lab: La
         return (await real.describe()).close_time is None
 
     await runner.until(again, "the lease's workflow to be started again", 75)
+    assert await told(runner, f"lease/{resource}: a termination that was not ours")
     assert (await runner.incident(incident["id"]))["status"] == "contained"
 
 
@@ -170,6 +171,7 @@ async def test_a_forged_look_or_an_unsealed_one_does_not_approve(runner: Runner,
         )
 
     await runner.until(refused, "the forged approval to be refused")
+    assert await told(runner, f"{run}: a signal that was not ours")
     assert lab.probe("web", "db")
     steps = (await runner.incident(incident["id"]))["steps"]
     assert any("0 of 2 people needed have approved" in s["said"] for s in steps), steps
@@ -188,6 +190,7 @@ async def test_a_terminated_incident_is_started_again_and_people_are_told(
         return (await handle.describe()).close_time is None
 
     await runner.until(again, "the incident's workflow to be started again", 60)
+    assert await told(runner, f"{incident['id']}: a termination that was not ours")
     assert await told(runner, f"{incident['id']}: its workflow was gone")
     assert elements(lab, "web", "203.0.113.64")
 
