@@ -6,11 +6,16 @@ from datetime import timedelta
 from temporalio import workflow
 
 from activities.block import Block
+from activities.collecting.steps import StepName
 from activities.connections import Connections
-from activities.forensics import CollectEvidence
+from activities.forensics import CollectEvidence, LeftOut
 from activities.isolate import Isolate
 from responder import Incident, Playbook, Priority, Refused
 from responder.proposal import proposed
+
+# Whoever tries passwords from outside has left traces in sign-ins and processes, not all over a disk.
+UNHURRIED = (StepName.DISK_TIMES, StepName.EXECUTABLES, StepName.PERSISTENCE)
+LEFT_OUT = tuple(LeftOut(step=s, reason="not while somebody tries to sign in") for s in UNHURRIED)
 
 
 @workflow.defn
@@ -27,12 +32,16 @@ class AuthenticationAttack(Playbook, answers="authentication_attack"):
         where = ", ".join(map(str, incident.networks)) or "no address"
         await self.announce(f"{incident.title}: shut out {where}")
         await evidence
-        if collects := workflow.patched("evidence-and-proposal"):
-            await self.do(
-                *(CollectEvidence(host=h, incident=incident.id) for h in incident.hosts),
-                otherwise="no evidence was collected",
-            )
+        collects = workflow.patched("evidence-and-proposal")
         if incident.priority in (Priority.P1, Priority.P2) and incident.hosts:
+            if collects:
+                await self.do(
+                    *(
+                        CollectEvidence(host=h, incident=incident.id, waived=LEFT_OUT)
+                        for h in incident.hosts
+                    ),
+                    otherwise="no evidence was collected",
+                )
             try:
                 await self.do(*(Isolate(host=h, lasts=timedelta(hours=8)) for h in incident.hosts))
             except Refused as refused:

@@ -225,7 +225,8 @@ def _tier(policy: Policy, case: Case, *, many_hosts: bool) -> tuple[Tier, str]:
         elif network.prefixlen < _by_version(network, rules.narrow_v4, rules.narrow_v6):
             reached = _higher(reached, (Tier.T2, f"{network} is more than one address"))
     for host in case.touches.hosts:
-        if known[host].protected:
+        # Reading it, or looking at it more closely, cuts nothing off.
+        if known[host].protected and case.tier is not Tier.T0:
             reached = _higher(reached, (Tier.T3, f"{host} is a protected asset"))
     if many_hosts and case.touches.hosts and case.tier.rank >= Tier.T2.rank:
         reached = _higher(reached, (Tier.T3, "more than one node"))
