@@ -117,7 +117,8 @@ async def _seen_isolated(stage: Stage, teller: Teller, number: str) -> None:
     await _has_status(stage, teller, number, "contained")
     teller.show(await card(stage, teller, number))
     incident = await stage.incident(number)
-    good = [hold for hold in incident["holds"] if hold["outcome"] == "verified"]
+    held = [hold for hold in incident["holds"] if hold["ended"] is None]  # evidence is not held
+    good = [hold for hold in held if hold["outcome"] == "verified"]
     met = [clock["clock"] for clock in incident["clocks"] if clock["met"]]
     teller.claim(
         "contained, by the verified receipts of both; the contain clock has stopped",

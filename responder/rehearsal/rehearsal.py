@@ -202,6 +202,7 @@ class Rehearsal:
             names += (await tx.execute(query)).scalars()
         for name in names:
             handle = self.env.client.get_workflow_handle(name)
+            before = (await handle.fetch_history()).events
             described = await handle.describe()
             # One that failed waits for its next attempt, which takes time to pass.
             if any(
@@ -209,7 +210,9 @@ class Rehearsal:
                 for one in described.raw_description.pending_activities
             ):
                 return True
-            if (await handle.fetch_history()).events[-1].event_type in _GOES_ON:
+            events = (await handle.fetch_history()).events
+            # One that went on between the two looks was about to do something at either.
+            if len(events) != len(before) or events[-1].event_type in _GOES_ON:
                 return True
         return False
 

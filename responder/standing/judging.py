@@ -1,6 +1,7 @@
 """How far an incident is contained, from rows alone: here and nowhere else."""
 
 from responder.plan import Outcome
+from responder.policy.tiers import Tier
 from responder.standing.facts import Facts
 from responder.store.rows import Row
 
@@ -25,14 +26,14 @@ def judged(facts: Facts) -> str:
     """
     if not facts.runs:
         return "unanswered"
-    held = facts.held
+    held = containing(facts)
     good = [hold for hold in held if hold["outcome"] == Outcome.VERIFIED]
     bad = [hold for hold in held if hold["outcome"] != Outcome.VERIFIED]
     if bad:
         if all(hold["outcome"] == Outcome.PENDING for hold in bad):
             return "responding"
         return "partly contained" if good else "NOT CONTAINED"
-    if any(_not_done(step, facts) for step in facts.steps):
+    if any(_not_done(step, facts) for step in facts.steps if not _only_reads(step)):
         return "partly contained" if good else "NOT CONTAINED"
     if all(run["contained"] is not None for run in facts.runs):
         if held or not facts.released:
@@ -42,6 +43,18 @@ def judged(facts: Facts) -> str:
     if any(run["state"] == "failed" for run in facts.runs):
         return "NOT CONTAINED"
     return "responding"
+
+
+def containing(facts: Facts) -> list[Row]:
+    """The holds that still live and keep something from going on, as evidence and monitoring do not."""
+    reading = {step.get("key") for step in facts.steps if _only_reads(step)}
+    return [hold for hold in facts.held if not reading or hold.get("step") not in reading]
+
+
+def _only_reads(step: Row) -> bool:
+    """Whether a step took evidence or looked more closely, or tried to: neither contains anything."""
+    changes = (step.get("plan") or {}).get("changes", ())
+    return bool(changes) and all(change.get("tier") == Tier.T0 for change in changes)
 
 
 def _not_done(step: Row, facts: Facts) -> bool:

@@ -14,7 +14,7 @@ from responder.standing.board import board
 from responder.standing.clocks import Next, meet, strike
 from responder.standing.duties import strike_duties
 from responder.standing.facts import Facts, load
-from responder.standing.judging import judged, shown
+from responder.standing.judging import containing, judged, shown
 from responder.standing.runs import open_run, run_starts
 from responder.standing.timing import due_of
 from responder.store.database import Transaction
@@ -116,11 +116,12 @@ async def _contain(tx: Transaction, incident: Row, now: datetime) -> None:
 async def _say_partial(tx: Transaction, facts: Facts, now: datetime) -> None:
     """Tell people, once for each set of points, what is not contained."""
     incident = facts.incident
-    bad = [h for h in facts.held if h["outcome"] not in (Outcome.VERIFIED, Outcome.PENDING)]
+    held = containing(facts)
+    bad = [h for h in held if h["outcome"] not in (Outcome.VERIFIED, Outcome.PENDING)]
     if not bad:
         return  # a refusal or a failed run, which have been told already
     names = ", ".join(sorted(f"{hold['resource']} ({hold['outcome']})" for hold in bad))
-    some = len(bad) < len(facts.held)
+    some = len(bad) < len(held)
     await tell(
         tx,
         now,

@@ -72,14 +72,16 @@ async def test_a_silent_disk_hides_neither_the_logs_nor_the_isolation(
     states = {hold["resource"].partition("/")[0]: hold["outcome"] for hold in run.facts["holds"]}
     assert states["snapshotvolumes"] != "verified"
     assert states["acquired"] == "verified"
+    assert run.status == "contained"
 
 
 async def test_evidence_that_cannot_be_taken_does_not_hold_up_the_isolation(
     world: ImaginedWorld, run_playbook: RunPlaybook
 ) -> None:
     world.fails(CollectEvidence)
-    await run_playbook(SystemCompromise, priority="P1")
+    run = await run_playbook(SystemCompromise, priority="P1")
     assert world.state_of(ISOLATE) == {"imagined": Filter.ISOLATED}
+    assert run.status == "contained"
 
 
 async def test_without_a_host_it_says_so_and_does_what_it_can(

@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from responder.plan import Outcome
 from responder.standing.facts import Facts, load
+from responder.standing.judging import judged
 from responder.standing.progress import Progress, Word, of_ask, of_incident, of_step
 from responder.standing.whole import whole
 from responder.store.tables import incidents, settings_now
@@ -225,3 +226,11 @@ def test_an_incident_waits_for_people_before_anything_else() -> None:
     ]
     about = facts(step("ask"), at(0, "a"), asks=asks)
     assert of_incident(about) == Progress(word=Word.WAITING, text="Waiting for 2 decisions")
+
+
+@pytest.mark.parametrize(("tier", "text"), [("T0", "contained"), ("T1", "NOT CONTAINED")])
+def test_evidence_that_a_silent_host_does_not_give_leaves_what_is_contained_contained(
+    tier: str, text: str
+) -> None:
+    one = step("allow") | {"plan": {"changes": [{"summary": "s", "ruling": "allow", "tier": tier}]}}
+    assert judged(facts(one, at(0, "a", step=KEY, **SILENT))) == text
