@@ -28,7 +28,7 @@ async def test_an_alert_becomes_a_verified_block_on_both_firewalls(
     ended = await runner.api(
         "POST", "/api/leases/end", json={"resource": "block/fra1/198.51.100.66"}
     )
-    assert ended == {"resources": ["block/fra1/198.51.100.66"]}
+    assert ended["resources"] == ["block/fra1/198.51.100.66"]
 
     async def gone() -> bool:
         return lab.probe("attacker", "web")
