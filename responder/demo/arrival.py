@@ -81,8 +81,8 @@ async def be_told(stage: Stage, teller: Teller) -> str:
     )  # fmt: skip
     await _show_card(stage, teller, incident["id"])
     teller.claim(
-        f"the first card {teller.seconds:.1f} s after the start; its three clocks run",
-        expected=["acknowledge", "contain", "resolve"],
+        f"the first card {teller.seconds:.1f} s after the start; its four clocks run",
+        expected=["acknowledge", "contain", "next-update", "resolve"],
         found=[c["clock"] for c in incident["clocks"] if c["started"] < c["due"]],
     )  # fmt: skip
     return str(incident["id"])
