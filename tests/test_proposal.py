@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from responder.incident import Incident, Indicators
+from responder.incident import Incident, Indicators, Priority
 from responder.policy.networks import parse_network
 from responder.policy.shared import Shared
 from responder.proposal import proposed
@@ -18,7 +18,7 @@ BEFORE = "triage:\n  rules:\n    - words: [mine]\n      category: data_leak\nsha
 
 def incident(title: str = "SSH brute force", *networks: str) -> Incident:
     return Incident(
-        id="INC-2026-0001", title=title, priority="P2", category="authentication_attack",
+        id="INC-2026-0001", title=title, priority=Priority.P2, category="authentication_attack",
         subject="203.0.113.7", began=AT, opened=AT,
         indicators=Indicators(networks=tuple(parse_network(n) for n in networks)),
     )  # fmt: skip

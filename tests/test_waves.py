@@ -93,7 +93,7 @@ class Waving(Playbook, answers="nothing"):
     async def run(self, incident: Incident) -> None:
         """Is never run."""
 
-    async def do(self, *actions: Action[Any]) -> list[Receipt]:
+    async def do(self, *actions: Action[Any], otherwise: str = "") -> list[Receipt]:
         self.asked.append([str(action) for action in actions])
         answer = self.answers_left.pop(0)
         return [receipt(action, answer) for action in actions]

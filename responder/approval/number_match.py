@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import select, update
 
 from responder.audit import Entry, append
@@ -76,7 +77,7 @@ async def _count(
     if not await insert_new(tx, number_tries, row):
         this = (number_tries.c.ask == name, number_tries.c.principal == principal)
         await tx.execute(update(number_tries).where(*this).values(wrong=wrong))
-    data = {"wrong": wrong, "most": _MOST_WRONG}
+    data: dict[str, JsonValue] = {"wrong": wrong, "most": _MOST_WRONG}
     entry = Entry(
         kind="wrong number", actor=principal, subject=f"ask {name}", incident=incident, data=data
     )

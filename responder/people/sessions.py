@@ -81,7 +81,7 @@ async def begin(
         kind="signed-in",
         actor=principal,
         subject=f"session {row['digest'][:_ID]}",
-        data={"method": method, "factors": given, "agent": row["agent"]},
+        data={"method": method, "factors": [*given], "agent": str(row["agent"])},
     )
     async with store.transaction() as tx:
         await tx.execute(delete(sessions).where(sessions.c.expires < now - _KEPT))

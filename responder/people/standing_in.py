@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, JsonValue
 from sqlalchemy import select, update
 
 from responder.audit import Entry, append
@@ -82,7 +82,7 @@ async def withdraw(store: Store, person: Person, override: str) -> None:
         await append(tx, now, _entry("stands in no more", person, override, {}))
 
 
-def _entry(kind: str, person: Person, subject: str, data: dict[str, object]) -> Entry:
+def _entry(kind: str, person: Person, subject: str, data: dict[str, JsonValue]) -> Entry:
     return Entry(kind=kind, actor=person.name, subject=subject, data=data)
 
 

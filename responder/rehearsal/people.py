@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pyotp import TOTP, parse_uri
+from pyotp import parse_uri
+from pyotp.totp import TOTP
 
 from responder.approval import totp
 from responder.approval.service import Approvals, Verdict

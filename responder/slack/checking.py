@@ -151,7 +151,8 @@ async def _socket(slack: Slack) -> Check:
     web = AsyncWebClient(base_url=settings.base_url, timeout=5)
     try:
         async with asyncio.timeout(_HELLO_SECONDS), aiohttp.ClientSession() as session:
-            url = (await web.apps_connections_open(app_token=settings.secret("app_token")))["url"]
+            opened = await web.apps_connections_open(app_token=settings.secret("app_token"))
+            url = str(opened["url"])
             async with session.ws_connect(url) as socket:
                 hello = await socket.receive_json()
     except SlackApiError as error:

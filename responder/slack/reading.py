@@ -96,7 +96,7 @@ class Look:
         """The plans that the card shows: what is asked, or what the steps do."""
         if self.waiting is not None:
             return [self.waiting.get("plan") or {}]
-        plans = [step.get("plan") or {} for step in self.rows("steps")]
+        plans: list[Row] = [step.get("plan") or {} for step in self.rows("steps")]
         return plans or [ask.get("plan") or {} for ask in self.rows("asks")]
 
     @cached_property

@@ -39,7 +39,9 @@ def background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
 
     hearing = Hearing(parts.store, parts.slack, answer)
     parts.ready[HEARING] = hearing
-    tasks = {"cards": Keeper(parts.store, parts.slack, parts.settings.api.origin).run()}
+    tasks: dict[str, Coroutine[Any, Any, None]] = {
+        "cards": Keeper(parts.store, parts.slack, parts.settings.api.origin).run()
+    }
     over_http = parts.slack.settings.mode == "http"
     tasks["slack"] = _served(hearing) if over_http else listen(parts.slack, hearing)
     return tasks

@@ -40,7 +40,7 @@ async def compared(tx: Transaction, now: datetime) -> list[Finding]:
     return list({one.key: one for one in found}.values())
 
 
-def _clocks(now: datetime) -> Select[Any]:
+def _clocks(now: datetime) -> Select[*tuple[Any, ...]]:
     return (
         select(clocks.c.incident, clocks.c.clock, clocks.c.due)
         .join(incidents, incidents.c.id == clocks.c.incident)
@@ -62,7 +62,7 @@ def _a_clock(row: Row) -> Finding:
     )
 
 
-def _looks(now: datetime) -> Select[Any]:
+def _looks(now: datetime) -> Select[*tuple[Any, ...]]:
     return select(incidents.c.id, incidents.c.next_strike).where(
         incidents.c.next_strike < now - LATE
     )
@@ -77,7 +77,7 @@ def _a_look(row: Row) -> Finding:
     )
 
 
-def _asks(now: datetime) -> Select[Any]:
+def _asks(now: datetime) -> Select[*tuple[Any, ...]]:
     return select(asks.c.id, asks.c.incident, asks.c.expires).where(
         asks.c.state == "open", asks.c.expires < now - LATE
     )
@@ -92,7 +92,7 @@ def _an_ask(row: Row) -> Finding:
     )
 
 
-def _leases(now: datetime) -> Select[Any]:
+def _leases(now: datetime) -> Select[*tuple[Any, ...]]:
     return (
         select(holds.c.resource, holds.c.until, func.max(holds.c.incident).label("incident"))
         .join(resources, resources.c.name == holds.c.resource)
@@ -114,7 +114,7 @@ def _a_lease(row: Row) -> Finding:
     )
 
 
-def _messages(now: datetime) -> Select[Any]:
+def _messages(now: datetime) -> Select[*tuple[Any, ...]]:
     return select(messages.c.id, messages.c.key, messages.c.incident, messages.c.audience).where(
         messages.c.sent.is_(None),
         messages.c.loud.is_(True),
@@ -132,7 +132,7 @@ def _a_message(row: Row) -> Finding:
     )
 
 
-def _pages(_now: datetime) -> Select[Any]:
+def _pages(_now: datetime) -> Select[*tuple[Any, ...]]:
     return (
         select(pages.c.id, pages.c.incident, pages.c.role)
         .join(incidents, incidents.c.id == pages.c.incident)
@@ -153,7 +153,7 @@ def _a_page(row: Row) -> Finding:
     )
 
 
-def _runs(now: datetime) -> Select[Any]:
+def _runs(now: datetime) -> Select[*tuple[Any, ...]]:
     waits = or_(
         exists().where(asks.c.run == runs.c.id, asks.c.state == "open"),
         exists().where(
@@ -181,7 +181,7 @@ def _a_run(row: Row) -> Finding:
     )
 
 
-def _duties(now: datetime) -> Select[Any]:
+def _duties(now: datetime) -> Select[*tuple[Any, ...]]:
     return select(duties.c.incident, duties.c.regime, duties.c.stage, duties.c.due).where(
         duties.c.state.in_(("running", "unclassified")),
         duties.c.struck < 1,

@@ -136,10 +136,11 @@ async def test_an_incident_is_steered_from_the_command_line(runner: Runner) -> N
         ("ben", ("priority", incident, "p2", "--reason", "worse"), 0, "is P2"),
         ("vic", ("show", incident), 0, ""),
     ]  # fmt: skip
+    card = ""
     for who, words, status, said in steps:
         done = await asyncio.to_thread(responder, runner, who, "incidents", *words)
         assert (done.returncode, said in done.stderr) == (status, True), (words, done)
-    card = done.stdout
+        card = done.stdout
     for part in (
         "two hosts left",
         "resolve paused until",

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from playbooks import PLAYBOOKS
-from responder.incident import Alert, Priority
+from responder.incident import Alert, Priority, Severity
 from responder.intake.opening import Openings
 from responder.policy.judge import Policy
 from responder.policy.networks import parse_network
@@ -38,7 +38,7 @@ class Storm:
                 made = await tx.execute(insert(deliveries).values(row).returning(deliveries.c.id))
                 alert = Alert(
                     id=str(self.count), source="wazuh", occurred=self.clock.now, title="Sign-ins fail",
-                    severity="high", networks=(parse_network(f"{ATTACKER}/32"),),
+                    severity=Severity.HIGH, networks=(parse_network(f"{ATTACKER}/32"),),
                 )  # fmt: skip
                 assessment = Assessment(
                     category="authentication_attack", priority=priority, subject=ATTACKER

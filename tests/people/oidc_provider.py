@@ -41,7 +41,7 @@ class Client(ClientMixin):  # type: ignore[misc]
     def get_default_redirect_uri(self) -> str:
         return self.redirect
 
-    def get_allowed_scope(self, scope: str) -> str:
+    def get_allowed_scope(self, scope: str) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         return scope
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
@@ -147,7 +147,9 @@ def _grant(provider: Provider) -> type[AuthorizationCodeGrant]:
                 sent.get("code_challenge_method", ""),
             )  # fmt: skip
 
-        def query_authorization_code(self, code: str, client: Client) -> Code | None:
+        def query_authorization_code(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, code: str, client: Client
+        ) -> Code | None:
             return provider.codes.get(code)
 
         def delete_authorization_code(self, authorization_code: Code) -> None:
@@ -180,7 +182,7 @@ def _id_tokens(provider: Provider) -> type[OpenIDCode]:
             return UserInfo(sub=user, **provider.profile)
 
         def encode_id_token(self, token: Any, request: Any) -> str:
-            return provider.signed(super().encode_id_token(token, request))
+            return provider.signed(super().encode_id_token(token, request))  # pyright: ignore[reportAttributeAccessIssue]
 
     return IdTokens
 

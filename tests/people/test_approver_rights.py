@@ -5,9 +5,11 @@ from sqlalchemy import update
 
 from responder.approval.decision import Judgement, Signed
 from responder.errors import ConfigurationError, Refused
+from responder.incident import Priority
 from responder.people.approver_rights import About, ApproverRule
 from responder.people.permissions import DEFAULT_TABLE
 from responder.people.person import Directory, Person, Role
+from responder.policy.tiers import Tier
 from responder.settings import read_settings
 from responder.store import Store
 from responder.store.tables import incidents
@@ -39,12 +41,12 @@ def test_a_rule_keeps_its_asks_for_its_teams() -> None:
     ("rule", "speaks"),
     [
         (ApproverRule(teams=("x",)), True),
-        (ApproverRule(teams=("x",), tiers=("T2",)), True),
-        (ApproverRule(teams=("x",), tiers=("T3",)), False),
-        (ApproverRule(teams=("x",), priorities=("P1", "P2")), True),
-        (ApproverRule(teams=("x",), priorities=("P1",)), False),
-        (ApproverRule(teams=("x",), tiers=("T2",), categories=("malware",)), False),
-        (ApproverRule(teams=("x",), tiers=("T2",), categories=("data_leak",)), True),
+        (ApproverRule(teams=("x",), tiers=(Tier.T2,)), True),
+        (ApproverRule(teams=("x",), tiers=(Tier.T3,)), False),
+        (ApproverRule(teams=("x",), priorities=(Priority.P1, Priority.P2)), True),
+        (ApproverRule(teams=("x",), priorities=(Priority.P1,)), False),
+        (ApproverRule(teams=("x",), tiers=(Tier.T2,), categories=("malware",)), False),
+        (ApproverRule(teams=("x",), tiers=(Tier.T2,), categories=("data_leak",)), True),
     ],
 )
 def test_a_rule_speaks_about_what_all_its_lists_name(rule: ApproverRule, speaks: bool) -> None:
@@ -52,7 +54,7 @@ def test_a_rule_speaks_about_what_all_its_lists_name(rule: ApproverRule, speaks:
 
 
 def test_every_rule_that_speaks_must_be_met() -> None:
-    both = (SECURITY, ApproverRule(teams=("Platform",), tiers=("T2",)))
+    both = (SECURITY, ApproverRule(teams=("Platform",), tiers=(Tier.T2,)))
 
     assert ana(*both, teams=("Security Team",)).may_not_approve(LEAK)
     assert ana(*both, teams=("Platform",)).may_not_approve(LEAK)
@@ -94,7 +96,7 @@ async def test_the_rules_go_by_the_incident_as_it_is_when_somebody_decides(
 ) -> None:
     await asked.enrol("ana")
     ask = await asked.ask()
-    rule = ApproverRule(teams=("CISO",), priorities=("P1",))
+    rule = ApproverRule(teams=("CISO",), priorities=(Priority.P1,))
     monkeypatch.setitem(desk_people(), "ana", ana(rule))
     async with asked.store.transaction() as tx:
         await tx.execute(update(incidents).values(priority="P1"))
@@ -107,7 +109,7 @@ async def test_a_worker_does_not_count_an_approval_from_another_team(asked: Aske
     await asked.enrol("ana")
     await asked.ask()
     row = dict(await asked.decide("a1", "ana"))
-    signed = [Signed(**one) for one in await kept(asked)]
+    signed = [Signed.model_validate(one) for one in await kept(asked)]
 
     def said(*rules: ApproverRule, about: About | None = LEAK) -> str | None:
         people = Directory(

@@ -21,7 +21,7 @@ async def test_the_doctor_names_who_may_approve_and_could_not(store: Store, tmp_
         {"name": "vic"},
         {"name": "gone", "roles": ["admin"], "active": False},
     ]
-    settings = Settings(state=tmp_path, people=people)
+    settings = Settings.model_validate({"state": tmp_path, "people": people})
     async with store.transaction() as tx:
         await totp.enrol(tx, KeyRing.fresh(), "ana")
 

@@ -332,11 +332,11 @@ async def test_an_update_that_is_missed_twice_at_p1_is_the_cisos_to_hear(p1: Cas
 
 async def test_an_announcement_may_be_the_update_that_is_owed(p1: Case) -> None:
     await p1.until(minutes=10)
-    for number, update in enumerate((False, True), 1):
-        said = Announcement(number=number, audience="security", subject="half done", update=update)
+    for number, owed in enumerate((False, True), 1):
+        said = Announcement(number=number, audience="security", subject="half done", update=owed)
         await p1.desk.run(p1.run, p1.desk.reporting().announce, said)
         await p1.look()
-        expected = 40 if update else 30
+        expected = 40 if owed else 30
         opened = (await p1.incident())["opened"]
         assert (await p1.clock(Clock.UPDATE))["due"] == opened + expected * MINUTE
 
