@@ -1,0 +1,67 @@
+"""Who sees which steps a playbook goes through when it is rehearsed: every step, and what followed it."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from temporalio import workflow
+
+from responder.workflows import playbook as home
+from responder.workflows.playbook import Playbook
+
+Place = tuple[str, int, int]  # file name, line from 1, column from 0
+_WORDS = ("do", "do_in_waves", "look_up", "announce", "escalate", "contained")
+
+
+@dataclass
+class Witness:
+    """The steps that were gone through, as calls in the text of each playbook."""
+
+    executed: dict[str, set[tuple[Place | None, Place]]] = field(default_factory=dict)
+    _last: dict[tuple[str, int], Place] = field(default_factory=dict)
+
+    def edges(self, playbook: str) -> set[tuple[Place | None, Place]]:
+        """Which call followed which in runs of *playbook*; None is the start."""
+        return self.executed.get(playbook, set())
+
+    def note(self, frame: FrameType) -> None:
+        """One step is called from *frame*."""
+        if frame.f_code.co_filename == home.__file__:
+            return  # a step that is made of steps
+        info, task = workflow.info(), asyncio.current_task()
+        line, _, column, _ = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
+        place = (Path(frame.f_code.co_filename).name, line or frame.f_lineno, column or 0)
+        key = (info.run_id, id(task))
+        before = self._last.get(key)
+        main = all(run != info.run_id for run, _ in self._last)
+        if before is not None or main:  # what another task does first has no one step before it
+            self.executed.setdefault(info.workflow_type, set()).add((before, place))
+        self._last[key] = place
+
+
+@contextmanager
+def witnessing() -> Iterator[Witness]:
+    """Note the steps of all playbooks that run in this process meanwhile."""
+    witness = Witness()
+    originals = {word: getattr(Playbook, word) for word in _WORDS}
+    for word, original in originals.items():
+        setattr(Playbook, word, _noted(original, witness))
+    try:
+        yield witness
+    finally:
+        for word, original in originals.items():
+            setattr(Playbook, word, original)
+
+
+def _noted(original: Callable[..., Any], witness: Witness) -> Callable[..., Any]:
+    def noted(self: Playbook, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - the step's own
+        witness.note(sys._getframe(1))  # noqa: SLF001 - the one way to know which call it is
+        return original(self, *arguments, **named)
+
+    return noted
