@@ -70,7 +70,9 @@ def ruled(
         pytest.param(
             case(hosts=("db1",), kind="Isolate", tier=Tier.T2), "T3", "ask", id="protected node"
         ),
-        pytest.param(case(hosts=("db1",), tier=Tier.T0), "T0", "allow", id="reading it cuts nothing off"),
+        pytest.param(
+            case(hosts=("db1",), tier=Tier.T0), "T0", "allow", id="reading it cuts nothing off"
+        ),
         pytest.param(
             case(hosts=("web9",), kind="Isolate", tier=Tier.T2), "T3", "refuse", id="unknown node"
         ),
