@@ -46,7 +46,7 @@ class Ransomware(Playbook, answers="ransomware"):
             otherwise="accounts were not closed",
         )
         # An isolated host keeps its management path: memory may still hold the key.
-        await self.do(
+        await self.do(  # lint: PB009 isolation is first: every minute costs more files
             *(CollectEvidence(host=h, incident=incident.id) for h in hosts),
             otherwise="no evidence was collected",
         )

@@ -23,7 +23,7 @@ import pytest
 import pytest_asyncio
 from pydantic import TypeAdapter
 
-from responder.catalogue import load
+from responder.catalogue import load, names
 from responder.contract import Action, Lookup, Request
 from responder.incident import Alert, Network, Priority, Severity
 from responder.plan import Outcome
@@ -282,10 +282,13 @@ class ActionContract:
 
 
 def _kinds(playbook: type[Playbook]) -> Kinds:
-    defaults = Settings.model_fields
-    actions = [a for dotted in defaults["actions"].default for a in load(dotted)]
+    defaults = Settings.model_construct(
+        actions=Settings.model_fields["actions"].default,
+        lookups=Settings.model_fields["lookups"].default,
+    )
+    actions = [a for dotted in names(defaults, "actions") for a in load(dotted)]
     lookups: list[type[Lookup[Any]]] = [
-        q for dotted in defaults["lookups"].default for q in load(dotted)
+        q for dotted in names(defaults, "lookups") for q in load(dotted)
     ]
     return Kinds.of(actions, lookups, (playbook,))
 

@@ -43,6 +43,7 @@ class Third(Playbook, answers="data_leak", priorities=("P4",)):
         """Nothing."""
 
 
+FIRST = "First (own_content:PLAYBOOKS)"
 Provide = Callable[..., Settings]
 
 
@@ -72,7 +73,9 @@ def test_what_is_shipped_loads(settings: Provide) -> None:
 def test_two_playbooks_for_the_same_are_both_named_with_what_they_answer(settings: Provide) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_kinds(settings(playbooks=(First, Second, Third)))
-    assert caught.value.faults == ("First and Second both answer 'data_leak' at P2",)
+    assert caught.value.faults == (
+        "First (own_content:PLAYBOOKS) and Second (own_content:PLAYBOOKS) both answer 'data_leak' at P2",
+    )
 
 
 def test_playbooks_that_share_a_category_by_priority_are_fine(settings: Provide) -> None:
@@ -83,10 +86,10 @@ def test_two_of_one_name_are_told_with_every_other_fault(settings: Provide) -> N
     with pytest.raises(ConfigurationError) as caught:
         load_kinds(settings(playbooks=(First, First), actions=(Block, Block)))
     assert caught.value.faults == (
-        "First and First both answer 'data_leak' at P1",
-        "First and First both answer 'data_leak' at P2",
-        "two playbooks are named First",
-        "two actions are named Block",
+        f"{FIRST} and {FIRST} both answer 'data_leak' at P1",
+        f"{FIRST} and {FIRST} both answer 'data_leak' at P2",
+        "two playbooks are named First (own_content:PLAYBOOKS and own_content:PLAYBOOKS)",
+        "two actions are named Block (own_content:ACTIONS and own_content:ACTIONS)",
     )
 
 

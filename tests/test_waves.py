@@ -89,11 +89,12 @@ class Waving(Playbook, answers="nothing"):
         super().__init__()
         self.answers_left = list(answers)
         self.asked: list[Sequence[str]] = []
+        self.do = self.answered  # type: ignore[method-assign,assignment]
 
     async def run(self, incident: Incident) -> None:
         """Is never run."""
 
-    async def do(self, *actions: Action[Any], otherwise: str = "") -> list[Receipt]:
+    async def answered(self, *actions: Action[Any], otherwise: str = "") -> list[Receipt]:
         self.asked.append([str(action) for action in actions])
         answer = self.answers_left.pop(0)
         return [receipt(action, answer) for action in actions]

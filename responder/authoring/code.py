@@ -197,7 +197,8 @@ def named_in(
     def look(part: ast.AST) -> None:
         for inner in ast.walk(part):
             if isinstance(inner, ast.Call):
-                name = code.means(inner.func).rpartition(".")[2]
+                said = code.means(inner.func).split(".")
+                name = next((part for part in said[-1:-3:-1] if part in known), "")
                 if name in known and all(one.call is not inner for one in found):
                     found.append(Named(known[name], inner))
             if isinstance(inner, ast.Name) and inner.id not in seen:

@@ -14,13 +14,15 @@ from responder.authoring.code import (
     step_of,
 )
 from responder.authoring.graph import Graph, Node, Place
-from responder.authoring.wording import condition, length, loop, ruled, short, spoken
+from responder.authoring.wording import condition, length, loop, ruled, short, spoken, words
 
 _ASKED = 2  # the tier from which people are asked, by the default policy
 _DEEP = 6  # how far functions that call functions are followed
+DENIED = "denied, or nobody answers"
 Ends = list[tuple[str, str]]  # nodes that go on to what comes next, each with its edge's label
 _REFUSALS = {"Refused"}
-_ERRORS = {"Drifted", "Unverified", "Unreachable", "ActionError", "ResponderError", "Exception", "BaseException"}  # fmt: skip
+_ERRORS = {"Drifted", "Unverified", "Unreachable", "ActionError", "ResponderError", "Exception",
+           "BaseException"}  # fmt: skip
 
 
 @dataclass
@@ -88,7 +90,9 @@ class Drawing:
             ends = self._statement(statement, ends, scope)
         return ends
 
-    def _statement(self, node: ast.stmt, ends: Ends, scope: _Scope) -> Ends:
+    def _statement(  # noqa: C901, PLR0911, PLR0912 - one case a kind of statement
+        self, node: ast.stmt, ends: Ends, scope: _Scope
+    ) -> Ends:
         match node:
             case ast.If():
                 return self._if(node, ends, scope)
@@ -210,25 +214,35 @@ class Drawing:
                 code, function = called
                 inner = _Scope(code, function, scope.own, scope.deep + 1)
                 loops, self._loops = self._loops, []
-                after = self._body(function.body, ends, inner) + inner.returns
-                ends = [*ends, *after] if _beside(node, call) else after
+                ends = self._inlined(node, call, function, ends, inner)
                 self._loops = loops
         return ends
 
+    def _inlined(
+        self, node: ast.AST, call: ast.Call, function: Function, ends: Ends, inner: _Scope
+    ) -> Ends:
+        """The steps of a function of ours, where it is called."""
+        each = _each(node, call)
+        if each is None:
+            after = self._body(function.body, ends, inner) + inner.returns
+            return [*ends, *after] if _beside(node, call) else after
+        head = self.graph.add("loop", each)
+        self._lead(ends, head.id)
+        after = self._body(function.body, [(head.id, "each")], inner) + inner.returns
+        self._lead(after, head.id, back=True)
+        return [(head.id, "then")]
+
     def _repeated(self, node: ast.AST, call: ast.Call, name: str) -> None:
         """Mark a step that is done for each of something, or not at all."""
+        drawn = self.graph.nodes[name]
+        if (each := _each(node, call)) is not None:
+            drawn.maybe, drawn.details = True, (each, *drawn.details)
+            self.graph.join(name, name, back=True)
         for outer in ast.walk(node):
-            if isinstance(outer, (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)):
-                if _holds(outer, call) and not _holds(outer.generators[0].iter, call):
-                    drawn, each = self.graph.nodes[name], outer.generators[0]
-                    said = f"for each {short(f'{ast.unparse(each.target)} of {ast.unparse(each.iter)}')}"
-                    drawn.maybe, drawn.details = True, (said, *drawn.details)
-                    self.graph.join(name, name, back=True)
-            elif (isinstance(outer, ast.IfExp) and not _holds(outer.test, call)) or (
-                isinstance(outer, ast.BoolOp) and not _holds(outer.values[0], call)
-            ):
-                if _holds(outer, call):
-                    self.graph.nodes[name].maybe = True
+            test = outer.test if isinstance(outer, ast.IfExp) else None
+            test = outer.values[0] if isinstance(outer, ast.BoolOp) else test
+            if test is not None and _holds(outer, call) and not _holds(test, call):
+                drawn.maybe = True
 
     def _called(self, call: ast.Call, scope: _Scope) -> tuple[Code, Function] | None:
         """A function of ours that holds steps of its own."""
@@ -268,20 +282,32 @@ class Drawing:
         node.names = names
         node.says = _literal(call)
         self._lead(ends, node.id)
+        instead = next((k.value for k in call.keywords if k.arg == "otherwise"), None)
+        if instead is not None:
+            return [(node.id, ""), *self._instead(ask, node, words(instead))]
         if word not in ("sleep", "wait_condition"):
             self._excepted(ask, node)
         elif word == "wait_condition":
             self._caught_by({"TimeoutError"}, node, "too late")
         return [(node.id, "")]
 
+    def _instead(self, ask: Node | None, node: Node, said: str) -> Ends:
+        """What people are told where `otherwise` has the playbook go on."""
+        if ask is None:
+            node.details = (*node.details, f"if refused, people are told: {said}")
+            return []
+        told = self.graph.add("announce", "tell security loudly", said)
+        told.says, told.maybe = said, True
+        self.graph.join(ask.id, told.id, DENIED)
+        return [(told.id, "")]
+
     def _excepted(self, ask: Node | None, node: Node) -> None:
         """Where it goes on when it is refused, or goes wrong."""
-        denied = "denied, or nobody answers"
-        caught = self._caught_by(_REFUSALS, ask or node, denied if ask else "refused")
+        caught = self._caught_by(_REFUSALS, ask or node, DENIED if ask else "refused")
         self._caught_by(_ERRORS, node, "goes wrong")
         if ask is not None and not caught:
             stop = self.graph.add("raise", "the playbook stops", "people are told; clocks go on")
-            self.graph.join(ask.id, stop.id, denied)
+            self.graph.join(ask.id, stop.id, DENIED)
 
     def _caught_by(self, names: set[str], node: Node, label: str) -> bool:
         caught = False
@@ -311,6 +337,19 @@ def _caught(handler: ast.ExceptHandler) -> set[str]:
 
 def _holds(node: ast.AST, call: ast.Call) -> bool:
     return any(inner is call for inner in ast.walk(node))
+
+
+def _each(node: ast.AST, call: ast.Call) -> str | None:
+    """What *call* is done for each of, in a comprehension."""
+    for outer in ast.walk(node):
+        if (
+            isinstance(outer, (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp))
+            and _holds(outer, call)
+            and not _holds(outer.generators[0].iter, call)
+        ):
+            one = outer.generators[0]
+            return f"for each {short(f'{ast.unparse(one.target)} of {ast.unparse(one.iter)}')}"
+    return None
 
 
 def _beside(node: ast.AST, call: ast.Call) -> bool:

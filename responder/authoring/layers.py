@@ -1,5 +1,6 @@
 """Where each box of a drawing goes: in layers, with few crossings. After Sugiyama, Tagawa and Toda (1981)."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,6 @@ from responder.authoring.graph import Edge, Graph
 
 _SWEEPS = 24
 _GAP = 34.0  # pixels between boxes of a layer
-_MAIN = 12.0  # how much more the main way is kept straight than others
 _BESIDE = 22.0  # the width that a passing edge takes
 
 
@@ -56,7 +56,7 @@ def lay_out(graph: Graph, widths: Mapping[str, float]) -> Layout:
         layout.routes[edge] = [*route, spots[edge.target]]
     up, down = _neighbours(layout)
     _order(layers, up, down)
-    _spread(layers, _pulls(layout))
+    _spread(layout)
     return layout
 
 
@@ -80,7 +80,7 @@ def _neighbours(layout: Layout) -> tuple[Neighbours, Neighbours]:
     up: Neighbours = defaultdict(list)
     down: Neighbours = defaultdict(list)
     for route in layout.routes.values():
-        for above, below in zip(route, route[1:], strict=False):
+        for above, below in itertools.pairwise(route):
             up[below.id].append(above)
             down[above.id].append(below)
     return up, down
@@ -109,7 +109,7 @@ def _order(layers: list[list[Spot]], up: Neighbours, down: Neighbours) -> None:
 
 def _crossings(layers: list[list[Spot]], down: Neighbours) -> int:
     found = 0
-    for above, below in zip(layers, layers[1:], strict=False):
+    for above, below in itertools.pairwise(layers):
         at = {spot.id: i for i, spot in enumerate(below)}
         ends = [(i, at[n.id]) for i, s in enumerate(above) for n in down[s.id]]
         found += sum(
@@ -118,51 +118,74 @@ def _crossings(layers: list[list[Spot]], down: Neighbours) -> int:
     return found
 
 
-def _pulls(layout: Layout) -> dict[str, list[tuple[Spot, float]]]:
-    """How strongly each spot wants to stand straight over or under another: the main way most of all."""
-    pulls: dict[str, list[tuple[Spot, float]]] = defaultdict(list)
+def _spread(layout: Layout) -> None:  # noqa: C901 - one thought in four loops
+    """
+    Give each spot its x: what stands straight over one another is moved as one.
+
+    After the blocks of Brandes and Koepf (2001), which are then drawn towards what they are joined to.
+    """
+    block = _blocks(layout)
+    members: dict[str, list[Spot]] = defaultdict(list)
+    beside: dict[str, list[tuple[str, float]]] = defaultdict(
+        list
+    )  # what is left of it, and how far
+    for layer in layout.layers:
+        for spot in layer:
+            members[block[spot.id]].append(spot)
+        for left, right in itertools.pairwise(layer):
+            room = (left.width + right.width) / 2 + _GAP
+            beside[block[right.id]].append((block[left.id], room))
+    x = dict.fromkeys(members, 0.0)
+    for _ in members:
+        for name in members:
+            x[name] = max((x[left] + room for left, room in beside[name]), default=0.0)
+    pulls: dict[str, list[str]] = defaultdict(list)
+    for route in layout.routes.values():
+        for above, below in itertools.pairwise(route):
+            if (one := block[above.id]) != (other := block[below.id]):
+                pulls[one].append(other)
+                pulls[other].append(one)
+    for _ in range(_SWEEPS):
+        for name, near in pulls.items():
+            least = max((x[left] + room for left, room in beside[name]), default=float("-inf"))
+            most = min(
+                (
+                    x[o] - room
+                    for o, lefts in beside.items()
+                    for left, room in lefts
+                    if left == name
+                ),
+                default=float("inf"),
+            )
+            wanted = sum(x[one] for one in near) / len(near)
+            x[name] = min(max(wanted, least), most)
+    for name, spots in members.items():
+        for spot in spots:
+            spot.x = x[name]
+
+
+def _blocks(layout: Layout) -> dict[str, str]:
+    """Which spots stand straight over one another: the main way out of each, where nothing crosses it."""
+    at = {spot.id: i for layer in layout.layers for i, spot in enumerate(layer)}
+    wished: list[tuple[int, Spot, Spot]] = []
     seen: set[str] = set()
     for edge, route in layout.routes.items():
         main = edge.source not in seen
         seen.add(edge.source)
-        strength = _MAIN if main and len(route) == 2 else 1.0  # noqa: PLR2004 - its two ends
-        for above, below in zip(route, route[1:], strict=False):
-            bent = above is route[0] or below is route[-1]
-            weight = strength if bent else _MAIN
-            pulls[above.id].append((below, weight))
-            pulls[below.id].append((above, weight))
-    return pulls
-
-
-def _spread(layers: list[list[Spot]], pulls: dict[str, list[tuple[Spot, float]]]) -> None:
-    """Give each spot its x: straight under and over its neighbours where there is room."""
-    for layer in layers:
-        x = 0.0
-        for spot in layer:
-            spot.x = x + spot.width / 2
-            x += spot.width + _GAP
-    for sweep in range(_SWEEPS * 6):
-        rows = layers if sweep % 2 == 0 else layers[::-1]
-        for layer in rows:
-            wanted = {}
-            for spot in layer:
-                near = pulls[spot.id]
-                heavy = sum(weight for _, weight in near)
-                wanted[spot.id] = sum(n.x * w for n, w in near) / heavy if near else spot.x
-            _settle(layer, wanted)
-
-
-def _settle(layer: list[Spot], wanted: Mapping[str, float]) -> None:
-    """As near to what is wanted as keeps the order and the gaps: the mean of pushing right and left."""
-    right, edge = [], float("-inf")
-    for spot in layer:
-        x = max(wanted[spot.id], edge + spot.width / 2)
-        right.append(x)
-        edge = x + spot.width / 2 + _GAP
-    left, edge = [], float("inf")
-    for spot in reversed(layer):
-        x = min(wanted[spot.id], edge - spot.width / 2)
-        left.append(x)
-        edge = x - spot.width / 2 - _GAP
-    for spot, a, b in zip(layer, right, reversed(left), strict=True):
-        spot.x = (a + b) / 2
+        for above, below in itertools.pairwise(route):
+            passing = above is not route[0] and below is not route[-1]
+            wished.append((0 if passing else 1 if main else 2, above, below))
+    block = {spot.id: spot.id for layer in layout.layers for spot in layer}
+    taken: set[tuple[str, str]] = set()
+    kept: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for _, above, below in sorted(wished, key=lambda one: one[0]):
+        a, b = at[above.id], at[below.id]
+        if ("down", above.id) in taken or ("up", below.id) in taken:
+            continue
+        if any((a - c) * (b - d) <= 0 for c, d in kept[above.layer]):
+            continue
+        kept[above.layer].append((a, b))
+        taken |= {("down", above.id), ("up", below.id)}
+        old, new = block[below.id], block[above.id]
+        block = {name: new if one == old else one for name, one in block.items()}
+    return block

@@ -1,6 +1,9 @@
 """The rules of `responder playbooks lint`: what each is called, and what is asked for instead."""
 
+import ast
 from dataclasses import dataclass
+
+from responder.authoring.code import Code
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.rule} {self.said}; write: {self.write}"
+
+
+def found(code: Code, node: ast.AST, rule: str, said: str, write: str) -> Finding:
+    """A finding where *node* stands."""
+    return Finding(str(code.path), getattr(node, "lineno", 1), rule, said, write)
 
 
 RULES = {

@@ -65,11 +65,15 @@ class _Picture:
         body = [*edges, *(self._box(n) for n in self._graph.nodes.values())]
         return "\n".join(
             (
-                f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-                f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(self._graph.name)}">',
+                (
+                    f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+                    f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(self._graph.name)}">'
+                ),
                 f"<style>{_STYLE}</style>",
-                '<defs><marker id="a" viewBox="0 0 8 8" refX="7.2" refY="4" markerWidth="8" '
-                'markerHeight="8" orient="auto"><path d="M0 .6 8 4 0 7.4z" fill="#818b98"/></marker></defs>',
+                (
+                    '<defs><marker id="a" viewBox="0 0 8 8" refX="7.2" refY="4" markerWidth="8" '
+                    'markerHeight="8" orient="auto"><path d="M0 .6 8 4 0 7.4z" fill="#818b98"/></marker></defs>'
+                ),
                 f'<rect class="g" width="{width:.0f}" height="{height:.0f}" rx="12"/>',
                 f'<text class="h" x="{_MARGIN}" y="{_MARGIN + 14}">{escape(self._graph.name)}</text>',
                 f'<text class="s" x="{_MARGIN}" y="{_MARGIN + 36}">{escape(self._graph.title)}</text>',

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Sequence
 from datetime import timedelta
 
-from responder.authoring.code import Code, Named, dotted
+from responder.authoring.code import Code, Named, dotted, step_of
 from responder.policy.tiers import Tier
 
 _LONGEST = 44
@@ -20,6 +20,9 @@ def short(text: str, most: int = _LONGEST) -> str:
 def condition(test: ast.expr) -> str:
     """What is asked at a branch."""
     inner = test.target if isinstance(test, ast.NamedExpr) else test
+    inner = inner.value if isinstance(inner, ast.Await) else inner
+    if isinstance(inner, ast.Call) and step_of(inner):
+        return "was it done?" if step_of(inner) != "look_up" else "was something found?"
     return f"{short(_plain(inner))}?"
 
 
@@ -97,16 +100,16 @@ def spoken(word: str, call: ast.Call, found: Sequence[Named], code: Code) -> tup
                 else _plain(to)
             )
             loud = " loudly" if "loud" in given else ""
-            return f"tell {audience}{loud}", [_words(call.args[0])] if call.args else []
+            return f"tell {audience}{loud}", [words(call.args[0])] if call.args else []
         case "escalate":
-            role = _words(call.args[0]) if call.args else "a role"
+            role = words(call.args[0]) if call.args else "a role"
             within = length(given["within"], code.constants) if "within" in given else "5 min"
             return f"page {role}", [f"again after {within}, then everybody"]
         case "contained":
             return "contained", ["the clock stops once every receipt is verified"]
         case "sleep":
             return f"wait {length(call.args[0], code.constants) if call.args else ''}", [
-                _words(given["summary"]) if "summary" in given else ""
+                words(given["summary"]) if "summary" in given else ""
             ]
     return "wait until something is so", []
 
@@ -132,7 +135,8 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def _words(node: ast.expr) -> str:
+def words(node: ast.expr) -> str:
+    """What is said, as far as it is known beforehand."""
     if isinstance(node, ast.Constant):
         return short(str(node.value))
     if isinstance(node, ast.JoinedStr):

@@ -19,6 +19,8 @@ from responder.cli import (
     pages,
     people,
     plan,
+    playbooks,
+    replay,
     running,
     simulate,
     slack,
@@ -38,6 +40,7 @@ demo.register(app)
 running.register(app)
 for noun, module in (
     ("incidents", incidents),
+    ("playbooks", playbooks),
     ("approvals", approvals),
     ("leases", leases),
     ("people", people),
@@ -55,6 +58,7 @@ for noun, module in (
 app.add_typer(pages.messages_app, name="messages")
 plan.register(app)
 simulate.register(app)
+replay.register(app)
 doctor.register(app)
 sources.register(app)
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from responder.catalogue import names
 from responder.errors import AlertError, ConfigurationError, StateError
 from responder.incident import Alert, Priority
 from responder.intake.parse import parse
@@ -54,9 +55,9 @@ def wish_of(
         "seconds": time.total_seconds(),
         "policy": policy.model_dump(mode="json"),
         "triage": settings.triage.model_dump(mode="json"),
-        "playbooks": settings.playbooks,
-        "actions": settings.actions,
-        "lookups": settings.lookups,
+        "playbooks": [*names(settings, "playbooks")],
+        "actions": [*names(settings, "actions")],
+        "lookups": [*names(settings, "lookups")],
     }
 
 

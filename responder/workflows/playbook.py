@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -15,6 +14,7 @@ from responder.contract import Action, Lookup, Request
 from responder.errors import Drifted, Refused, Unverified
 from responder.incident import Incident, Priority
 from responder.plan import Receipt
+from responder.workflows.misuse import check
 from responder.workflows.perform import (
     ANNOUNCE,
     CONTAINED,
@@ -31,6 +31,8 @@ from responder.workflows.wire import Announcement, Batch, Done, Ending, Inquiry,
 
 Result = TypeVar("Result")
 Run = Callable[[Any, Incident], Awaitable[None]]
+
+MOST = 200  # actions of one batch: each is some events of the run's history, of which Temporal keeps 51,200
 
 
 class Playbook(RefusesUpdates):
@@ -54,19 +56,12 @@ class Playbook(RefusesUpdates):
         contain_within: timedelta | None = None,
     ) -> None:
         super().__init_subclass__()
+        check(cls, Playbook, answers, priorities)
         cls.answers = answers
         cls.priorities = tuple(Priority(p) for p in priorities)
         cls.contain_within = contain_within
         leave_dynamic_updates_to(cls)
-        run = vars(cls).get("run")
-        if run is None or not inspect.iscoroutinefunction(run):
-            raise TypeError(
-                f"{cls.__name__} has no async run() of its own.\n\n"
-                "A playbook is a Temporal workflow, so it needs:\n\n"
-                "    @workflow.run\n"
-                "    async def run(self, incident: Incident) -> None: ..."
-            )
-        cls.run = _reported(run)  # type: ignore[method-assign,assignment]
+        cls.run = _reported(vars(cls)["run"])  # type: ignore[method-assign,assignment]
 
     def __init__(self) -> None:
         self._looks = 0
@@ -112,6 +107,8 @@ class Playbook(RefusesUpdates):
         what was not begun; what was done stays held. The last wave's receipts are returned as `do`'s.
         """
         done: list[Receipt] = []
+        for wave in waves(actions, sizes):
+            _not_too_many(wave)
         for wave in waves(actions, sizes):
             receipts = await self.do(*wave)
             done += receipts
@@ -188,6 +185,7 @@ class Playbook(RefusesUpdates):
     async def _do(self, actions: Sequence[Action[Any]]) -> list[Receipt]:
         if not actions:
             return []
+        _not_too_many(actions)
         async with self._one_at_a_time:
             self._steps += 1
             batch = Batch(step=self._steps, actions=tuple(Request.of(a) for a in actions))
@@ -214,6 +212,15 @@ class Playbook(RefusesUpdates):
             return
         finally:
             workflow.set_current_details("")
+
+
+def _not_too_many(actions: Sequence[Action[Any]]) -> None:
+    """Raises `Refused` before anything is planned."""
+    if len(actions) > MOST:
+        raise Refused(
+            f"a batch of {len(actions)} actions: at most {MOST} are done together, and none of these "
+            f"was begun; call do for {MOST} of them at a time"
+        )
 
 
 def _reported(run: Run) -> Run:
