@@ -65,7 +65,13 @@ async def close_incident(call: Call) -> Row:
     incident, served, closing = call.path("incident"), call.served, await call.body(Closing)
     proof = Proof(code=closing.code, passkey=closing.passkey)
     ask = await close(
-        served.store, served.leasing, incident, call.person, closing.resolution, proof
+        served.store,
+        served.leasing,
+        incident,
+        call.person,
+        closing.resolution,
+        proof,
+        method="console" if call.session else "api token",
     )
     answer = {"incident": incident, "resolution": closing.resolution}
     return answer | (await told(call, ask) if ask is not None else {"ask": None, "leases": []})

@@ -109,7 +109,9 @@ async def challenge(call: Call) -> Row:
 
 async def _decide(call: Call, wanted: EndingOf) -> Row:
     proof = Proof(code=wanted.code, passkey=wanted.passkey)
-    ask = await call.served.leasing.request(wanted.wish, call.person, proof, method="api token")
+    ask = await call.served.leasing.request(
+        wanted.wish, call.person, proof, method="console" if call.session else "api token"
+    )
     return await told(call, ask)
 
 

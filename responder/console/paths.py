@@ -22,9 +22,16 @@ async def fields(request: Request, largest: int = 64 * 1024) -> dict[str, str]:
     """The fields of a form that was sent; the last of those that are named twice."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         return {}
-    raw = await request.body()
-    if len(raw) > largest:
-        return {}
+    # Read once and kept; counted while it comes in: whoever is not signed in can send it too.
+    raw = getattr(request.state, "form", None)
+    if raw is None:
+        kept = bytearray()
+        async for chunk in request.stream():
+            kept += chunk
+            if len(kept) > largest:
+                kept.clear()
+                break
+        raw = request.state.form = bytes(kept)
     pairs = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50)
     return dict(pairs)
 

@@ -21,7 +21,7 @@ from responder.errors import Refused
 from responder.people import sessions
 from responder.people.id_token import Checked, UnknownSigner, check
 from responder.people.oidc_provider import Provider
-from responder.people.person import Directory, Person
+from responder.people.person import Directory, OidcSubject, Person
 from responder.people.settings import Oidc
 from responder.store import Store
 from responder.store.sessions import oidc_logins
@@ -132,6 +132,10 @@ class OidcLogin:
             person = same[0] if len(same) == 1 else None
         elif person is None and checked.claim:
             person = self._people.find(checked.claim)
+        # Whom an admin mapped to another subject is nobody else, whatever a claim says.
+        mapped = OidcSubject(issuer=self._oidc.issuer, subject=checked.subject)
+        if person is not None and person.oidc not in (None, mapped):
+            person = None
         if person is None or not person.active:
             raise Refused(
                 f"the provider's {checked.subject[:80]!r} is nobody who may sign in here\n\n"
