@@ -5,9 +5,17 @@ from typing import Any
 
 import typer
 
-from responder.cli.say import FAILED, NOT_FOUND, Stop, put, table, talk
+from responder.cli.say import FAILED, NOT_FOUND, Stop, clean, put, table, talk
 
 _ANSWERS = ("approve", "deny", "nobody")
+_COLOURS = {
+    "asked": "yellow", "decided": "yellow", "intent": "dark_orange", "outcome": "dark_orange",
+    "undo": "dark_orange", "undone": "green", "contained": "green", "said": "magenta",
+    "announced": "magenta", "looked up": "blue", "planned": "blue", "breached": "red",
+    "escalated": "red", "unanswered": "red", "update missed": "red", "run ended": "green",
+}  # fmt: skip
+TIMES = "\N{MULTIPLICATION SIGN}"
+_LOUD = frozenset({"run", "asked", "outcome", "contained", "undone", "breached"})
 
 
 def register(parent: typer.Typer) -> None:
@@ -30,14 +38,17 @@ def simulate(
 ) -> None:
     """Run an alert's whole story in seconds, on a world that is only imagined. Nothing can be changed by it."""
     from responder.cli.times import length  # noqa: PLC0415
-    from responder.rehearsal.wish import rehearsed, wish_of  # noqa: PLC0415 - Temporal, and more
+    from responder.rehearsal.wish import Unknown, rehearsed, wish_of  # noqa: PLC0415 - Temporal, and more
 
     if answers not in _ANSWERS:
         raise typer.BadParameter(f"expected one of {', '.join(_ANSWERS)}, found {answers!r}")
     if not alert.is_file():
         raise Stop(NOT_FOUND, f"{alert}: there is no such file")
     wish = wish_of(alert.read_bytes(), source, playbook, priority, answers, length(time))
-    found = rehearsed(wish)
+    try:
+        found = rehearsed(wish)
+    except Unknown as error:
+        raise Stop(NOT_FOUND, str(error)) from error
     if as_json:
         put(found)
         return
@@ -51,10 +62,20 @@ def simulate(
 def _tell(found: dict[str, Any]) -> None:
     from responder.rehearsal.wish import after  # noqa: PLC0415
 
+    console = _console()
     for line in found["lines"]:
-        typer.echo(f"{after(line['after']):>12}  {line['kind']:<14} {line['words']}")
+        again = (
+            f"  ({TIMES}{line['times']}, last {after(line['last'])})" if line["times"] > 1 else ""
+        )
+        console.print(
+            _part(f"{after(line['after']):>12}  ", "dim"),
+            _part(f"{line['kind']:<14} ", _COLOURS.get(line["kind"], "")),
+            _part(line["words"], "bold" if line["kind"] in _LOUD else ""),
+            _part(again, "dim"),
+            sep="",
+        )
         for detail in line["details"]:
-            typer.echo(f"{'':>12}  {'':<14}   {detail}")
+            console.print(_part(f"{'':>12}  {'':<14}   {detail}", "dim"))
     typer.echo("")
     for one in found["incidents"]:
         talk(
@@ -68,3 +89,20 @@ def _tell(found: dict[str, Any]) -> None:
             ],
             empty="nothing was held",
         )
+
+
+def _console() -> Any:  # noqa: ANN401 - rich's, loaded late
+    """Colours at a terminal; elsewhere the plain lines, as long as they are."""
+    import os  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415 - only when a story is told
+
+    plain = bool(os.environ.get("NO_COLOR")) or not sys.stdout.isatty()
+    return Console(no_color=plain or None, soft_wrap=True, highlight=False, markup=False)
+
+
+def _part(text: str, style: str) -> Any:  # noqa: ANN401 - rich's
+    from rich.text import Text  # noqa: PLC0415
+
+    return Text(clean(text), style=style)

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from responder.rehearsal.guard import forbid
 
+UNKNOWN = 3  # the exit status where no playbook has the name that was asked for
 _SAYS = {"approve": True, "deny": False, "nobody": None}
 
 
@@ -32,7 +33,6 @@ def main() -> None:
 
 async def _rehearse(wish: dict[str, Any]) -> dict[str, Any]:
     from responder.catalogue import load  # noqa: PLC0415 - after the guard stands
-    from responder.errors import ConfigurationError  # noqa: PLC0415
     from responder.incident import Alert  # noqa: PLC0415
     from responder.policy.judge import Policy  # noqa: PLC0415
     from responder.rehearsal.rehearsal import rehearsing  # noqa: PLC0415
@@ -45,7 +45,8 @@ async def _rehearse(wish: dict[str, Any]) -> dict[str, Any]:
         named = [p for p in playbooks if wish["playbook"] in (p.__name__, p.answers)]
         if not named:
             known = ", ".join(sorted(p.answers for p in playbooks))
-            raise ConfigurationError(f"no playbook is called {wish['playbook']!r}; known: {known}")
+            sys.stderr.write(f"no playbook is called {wish['playbook']!r}; known: {known}\n")
+            sys.exit(UNKNOWN)
         playbooks = named
     kinds = Kinds.of(
         [a for dotted in wish["actions"] for a in load(dotted)],

@@ -16,6 +16,7 @@ from responder.incident import Alert, Priority
 from responder.intake.parse import parse
 from responder.policy.availability import Asset
 from responder.policy.judge import Policy
+from responder.rehearsal.program import UNKNOWN
 from responder.settings import Settings, read_settings
 from responder.sources import NORMALISERS
 from responder.sources.settings import FieldPaths, SourceSettings
@@ -23,6 +24,18 @@ from responder.sources.settings import FieldPaths, SourceSettings
 _LONGEST = timedelta(days=400)
 _GIVE_UP = 600.0  # seconds
 Json = dict[str, Any]
+# Without a configured source, `generic` is an alert that is written as ours are.
+_PLAIN = {
+    field: field
+    for field in (
+        "id", "title", "rule", "severity", "occurred", "techniques", "category", "networks", "hosts",
+        "accounts",
+    )
+}  # fmt: skip
+
+
+class Unknown(StateError):
+    """No playbook has the name that was asked for."""
 
 
 def wish_of(
@@ -39,7 +52,7 @@ def wish_of(
     try:
         found = NORMALISERS[chosen.kind](parse(body), chosen, source)
     except AlertError as error:
-        raise ConfigurationError(f"the alert: {error}") from error
+        raise type(error)(f"the alert: {error}; expected a delivery of {chosen.kind}") from error
     if not timedelta(0) < time <= _LONGEST:
         raise ConfigurationError(f"expected up to {_LONGEST.days} days to pass, found {time}")
     if priority and priority not in set(Priority):
@@ -82,6 +95,8 @@ def rehearsed(wish: Json) -> Json:
             cwd=folder, env=environment,
         )  # fmt: skip
         if done.returncode:
+            if done.returncode == UNKNOWN:
+                raise Unknown(done.stderr.strip())
             said = [line for line in done.stderr.strip().splitlines() if line.strip()]
             raise StateError(f"the rehearsal stopped: {said[-1] if said else done.returncode}")
         found: Json = json.loads(done.stdout.splitlines()[-1])
