@@ -6,6 +6,7 @@ production, with real verbs, approvals, leases and clocks; only the enforcement 
 and Temporal skips time.
 """
 
+import json
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -95,6 +96,18 @@ class Rehearsed:
         await self.rehearsal.go_on(timedelta(**time))
         self.facts = await self.rehearsal.incident(self.number)
         return self
+
+    async def keep(self, folder: Path) -> list[Path]:
+        """Store what Temporal kept of the incident and its runs, for `responder replay`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = []
+        for workflow, history in (await self.rehearsal.histories()).items():
+            name = "-".join(workflow.split("/")[1:]) or "incident"
+            path = folder / f"{name}.json"
+            text = json.dumps(json.loads(history.to_json()), indent=1, sort_keys=True)
+            path.write_text(f"{text}\n")
+            kept.append(path)
+        return kept
 
     async def another_alert(self, **more: Any) -> "Rehearsed":  # noqa: ANN401 - an alert's fields
         """One more alert about the same incident, with other indicators."""
