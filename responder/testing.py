@@ -99,15 +99,8 @@ class Rehearsed:
 
     async def keep(self, folder: Path) -> list[Path]:
         """Store what Temporal kept of the incident and its runs, for `responder replay`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        kept = []
-        for workflow, history in (await self.rehearsal.histories()).items():
-            name = "-".join(workflow.split("/")[1:]) or "incident"
-            path = folder / f"{name}.json"
-            text = json.dumps(json.loads(history.to_json()), indent=1, sort_keys=True)
-            path.write_text(f"{text}\n")
-            kept.append(path)
-        return kept
+        found = await self.rehearsal.histories()
+        return [_kept(folder, name, history.to_json()) for name, history in found.items()]
 
     async def another_alert(self, **more: Any) -> "Rehearsed":  # noqa: ANN401 - an alert's fields
         """One more alert about the same incident, with other indicators."""
@@ -199,6 +192,13 @@ async def run_playbook(world: ImaginedWorld, migrated: Path) -> AsyncIterator[Ru
             return Rehearsed(rehearsal, number, await rehearsal.incident(number))
 
         yield run
+
+
+def _kept(folder: Path, workflow: str, history: str) -> Path:
+    path = folder / f"{'-'.join(workflow.split('/')[1:]) or 'incident'}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(json.loads(history), indent=1, sort_keys=True) + "\n")
+    return path
 
 
 def policy_for(hosts: Iterable[str]) -> Policy:

@@ -49,8 +49,8 @@ CASES = [
     (
         "PB009",
         "await self.do(Isolate(host='a'))\nawait self.look_up(Connections(host='a'))",
-        "if incident.hosts:\n    await self.do(Isolate(host='a'))\n"
-        "else:\n    await self.look_up(Connections(host='a'))",
+        ("if incident.hosts:\n    await self.do(Isolate(host='a'))\n"
+        "else:\n    await self.look_up(Connections(host='a'))"),
     ),
     ("PB010", "return\nawait self.announce('never')", "await self.announce('now')\nreturn"),
     ("PB010", "raise Refused('no')\nawait self.contained()", "await self.contained()"),
@@ -67,8 +67,8 @@ CASES = [
     (
         "PB012",
         "try:\n    await self.do(Block(network='203.0.113.7'))\nexcept Exception:\n    pass",
-        "try:\n    await self.do(Block(network='203.0.113.7'))\nexcept Refused as no:\n"
-        "    await self.announce('not blocked', no.message)",
+        ("try:\n    await self.do(Block(network='203.0.113.7'))\nexcept Refused as no:\n"
+        "    await self.announce('not blocked', no.message)"),
     ),
     ("PB014", "await self.do(*(Isolate(host=f'h{n}') for n in range(10_000)))",
      "await self.do(*(Isolate(host=f'h{n}') for n in range(200)))"),
