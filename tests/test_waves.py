@@ -89,7 +89,7 @@ class Waving(Playbook, answers="nothing"):
         super().__init__()
         self.answers_left = list(answers)
         self.asked: list[Sequence[str]] = []
-        self.do = self.answered  # type: ignore[method-assign,assignment]
+        self.do = self.answered  # type: ignore[method-assign]
 
     async def run(self, incident: Incident) -> None:
         """Is never run."""

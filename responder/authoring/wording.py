@@ -93,7 +93,7 @@ def spoken(word: str, call: ast.Call, found: Sequence[Named], code: Code) -> tup
         case "announce":
             to = given.get("to")
             audience = (
-                to.value
+                str(to.value)
                 if isinstance(to, ast.Constant)
                 else "security"
                 if to is None
