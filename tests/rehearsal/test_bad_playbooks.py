@@ -89,7 +89,7 @@ class Blocks(Playbook, answers="blocks"):
 
     @workflow.run
     async def run(self, incident: Incident) -> None:
-        time.sleep(3)  # noqa: ASYNC251 - what is tried
+        time.sleep(3)
 
 
 @workflow.defn
