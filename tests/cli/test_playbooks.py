@@ -34,7 +34,8 @@ def test_what_lint_finds_is_exit_1_and_nothing_found_is_exit_0(run: Run, tmp_pat
     said = run("playbooks", "lint", "bad.py")
     assert said.status == 1
     assert said.out.startswith("bad.py:1: PB004 imports boto3")
-    assert [one["rule"] for one in json.loads(run("playbooks", "lint", "bad.py", "--json").out)] == ["PB004"]  # fmt: skip
+    found = json.loads(run("playbooks", "lint", "bad.py", "--json").out)
+    assert [one["rule"] for one in found] == ["PB004"]
 
 
 def test_a_graph_is_text_or_a_picture_and_not_both(run: Run) -> None:
