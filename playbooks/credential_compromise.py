@@ -32,10 +32,7 @@ class CredentialCompromise(Playbook, answers="credential_compromise"):
         users = await self.look_up(ManagedAccessKeys(names=incident.accounts))
         stolen = [(u, k.key) for u in users for k in u.keys if k.status is KeyStatus.ACTIVE]
         await self.do(
-            *(
-                DeactivateAccessKey(cloud=u.cloud, user=u.user, key=k, lasts=None)
-                for u, k in stolen
-            ),
+            *(DeactivateAccessKey(cloud=u.cloud, user=u.user, key=k) for u, k in stolen),
             *(RevokeKeyVersion(key=k.name, version=k.current.id) for k in keys if k.current),
         )
         await self.contained()

@@ -88,7 +88,9 @@ class Call:
             ) from error
 
     async def raw(self, largest: int) -> bytes:
-        """The body's bytes, counted while they come in."""
+        """The body's bytes, counted while they come in; those that were read for a form are kept."""
+        if (kept := getattr(self.request.state, "form", None)) is not None:
+            return bytes(kept)
         chunks: list[bytes] = []
         size = 0
         async for chunk in self.request.stream():

@@ -32,7 +32,10 @@ async def fields(request: Request, largest: int = 64 * 1024) -> dict[str, str]:
                 kept.clear()
                 break
         raw = request.state.form = bytes(kept)
-    pairs = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50)
+    try:
+        pairs = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50)
+    except ValueError:  # more fields than any of our forms has
+        return {}
     return dict(pairs)
 
 

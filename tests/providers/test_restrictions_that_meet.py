@@ -73,7 +73,7 @@ def slow(packets: int) -> Restrict:
     return Restrict(network=ip_network(ATTACKER), packets_per_second=packets)
 
 
-async def undo(desk: Desk, name: str, incident: str = "%") -> bool:
+async def undo(desk: Desk, name: str, incident: str | None = None) -> bool:
     await desk.end(name, incident=incident)
     return (await desk.lift(name)).over
 
