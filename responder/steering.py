@@ -15,7 +15,7 @@ from responder.policy.sla import Clock
 from responder.standing.climbing import restart
 from responder.standing.clocks import look_now, meet
 from responder.standing.duties import Report, begin_duty, report_done
-from responder.standing.pausing import pause
+from responder.standing.pausing import pause, resume
 from responder.standing.prioritising import reprioritise
 from responder.standing.runs import answering
 from responder.standing.updating import restart_updates, write_note
@@ -133,6 +133,12 @@ class Steering:
                 by=person.name,
                 now=now,
             )
+
+    async def resume(self, incident: str, person: Person, clock: Clock) -> datetime:
+        """Let a paused clock go on now; returns when it is due."""
+        async with self._changing(incident) as (tx, row, now):
+            targets = self._policy.sla[Priority(row["priority"])]
+            return await resume(tx, row, targets, clock, by=person.name, now=now)
 
     async def begin_duty(
         self,

@@ -38,6 +38,12 @@ class Pausing(Frozen):
     reason: str = Field(min_length=1, max_length=1_000)
 
 
+class Resuming(Frozen):
+    """Which clock goes on before its pause ends by itself."""
+
+    clock: Clock
+
+
 class Owing(Frozen):
     """Since when we are aware, when it was classified, or which stage was reported."""
 
@@ -94,6 +100,14 @@ async def pause_clock(call: Call) -> Row:
         incident, call.person, wanted.clock, wanted.length, wanted.reason
     )
     return {"incident": incident, "clock": wanted.clock, "until": until.isoformat()}
+
+
+@routes.post("/api/incidents/{incident}/resume", Permission.INCIDENTS_WRITE)
+async def resume_clock(call: Call) -> Row:
+    """Let a paused clock go on now; what was not used of the pause can be used later."""
+    incident, wanted = call.path("incident"), await call.body(Resuming)
+    due = await _steering(call).resume(incident, call.person, wanted.clock)
+    return {"incident": incident, "clock": wanted.clock, "due": due.isoformat()}
 
 
 @routes.post("/api/incidents/{incident}/duties/{regime}", Permission.INCIDENTS_WRITE)

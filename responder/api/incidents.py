@@ -5,10 +5,12 @@ from sqlalchemy import select
 
 from responder.api.leases import told
 from responder.api.route import Call, Problem, Routes
+from responder.approval.lease_drawing import Wish
 from responder.approval.leasing import Proof
 from responder.handling import Resolution, acknowledge, close
 from responder.incident import Frozen
 from responder.people.person import Permission
+from responder.policy.leases import LeaseKind
 from responder.standing.whole import Row, plain, whole
 from responder.store.tables import clocks, incidents
 
@@ -75,3 +77,10 @@ async def close_incident(call: Call) -> Row:
     )
     answer = {"incident": incident, "resolution": closing.resolution}
     return answer | (await told(call, ask) if ask is not None else {"ask": None, "leases": []})
+
+
+@routes.post("/api/incidents/{incident}/close/challenge", Permission.INCIDENTS_WRITE)
+async def close_challenge(call: Call) -> Row:
+    """What your passkey is asked for, to close it as a false positive: to end exactly what it holds now."""
+    wish = Wish(kind=LeaseKind.END, incident=call.path("incident"))
+    return await call.served.leasing.challenge(wish, call.person)

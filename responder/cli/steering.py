@@ -9,7 +9,7 @@ REASON = typer.Option(..., help="Why; it is kept in the audit.")
 
 def register(app: typer.Typer) -> None:
     """Add them to `responder incidents`."""
-    for command in (ack, take, note, priority, adopt_chain, pause, duty):
+    for command in (ack, take, note, priority, adopt_chain, pause, resume, duty):
         app.command()(command)
 
 
@@ -76,6 +76,17 @@ def pause(
     body = {"clock": clock, "length": parsed(length).total_seconds(), "reason": reason}
     found = ask("POST", f"/api/incidents/{incident}/pause", json=body)
     talk(f"{incident}: the {clock} clock stands still until {found['until'][:19]} UTC")
+
+
+def resume(
+    incident: str,
+    clock: str = typer.Argument(help="acknowledge, contain, resolve or next-update."),
+) -> None:
+    """Let a paused clock go on before its pause ends by itself."""
+    from responder.cli.remote import ask  # noqa: PLC0415
+
+    found = ask("POST", f"/api/incidents/{incident}/resume", json={"clock": clock})
+    talk(f"{incident}: the {clock} clock goes on; due {found['due'][:19]} UTC")
 
 
 def duty(  # noqa: PLR0917 - an option each

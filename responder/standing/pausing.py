@@ -1,4 +1,4 @@
-"""Pausing a clock: for a reason, for a while, within what its priority allows; it ends by itself."""
+"""Pausing a clock: for a reason, for a while, within what its priority allows; it ends by itself, or sooner."""
 
 from datetime import datetime, timedelta
 
@@ -66,3 +66,37 @@ async def pause(
     )
     await append(tx, now, entry)
     return until
+
+
+async def resume(
+    tx: Transaction, incident: Row, targets: Targets, clock: Clock, *, by: str, now: datetime
+) -> datetime:
+    """
+    Let *clock* go on now, before its pause ends by itself; returns when it is due then.
+
+    What was not used of the pause can be used later. Raises `Refused` for a clock that does not
+    stand still.
+    """
+    name = f"{incident['id']}: the {clock} clock"
+    this = (clocks.c.incident == incident["id"], clocks.c.clock == clock)
+    row = (await tx.execute(select(clocks).where(*this).with_for_update())).mappings().one_or_none()
+    spans = pauses_of(row) if row is not None and row["met"] is None else ()
+    if row is None or not any(begins <= now < until for begins, until in spans):
+        raise Refused(f"{name} is not paused; nothing was changed")
+    ended = tuple((begins, min(until, now)) for begins, until in spans)
+    values = planned(row["started"], within_of(row), hours_of(clock, targets), ended)
+    kept = [
+        one | {"until": min(until, now).isoformat()}
+        for one, (_, until) in zip(row["pauses"], spans, strict=True)
+    ]
+    await tx.execute(update(clocks).where(*this).values(values | {"pauses": kept}))
+    due: datetime = values["due"]
+    entry = Entry(
+        kind="goes on",
+        actor=by,
+        subject=f"{incident['id']} {clock}",
+        incident=incident["id"],
+        data={"due": due.isoformat()},
+    )
+    await append(tx, now, entry)
+    return due

@@ -48,6 +48,8 @@ ROUTES: Final[dict[str, str]] = {
     "POST /api/incidents/{incident}/notes": WRITE,
     "POST /api/incidents/{incident}/priority": WRITE,
     "POST /api/incidents/{incident}/pause": WRITE,
+    "POST /api/incidents/{incident}/resume": WRITE,
+    "POST /api/incidents/{incident}/close/challenge": WRITE,
     "POST /api/incidents/{incident}/duties/{regime}": WRITE,
     "POST /api/incidents/{incident}/unmute": PEOPLE,
     "GET /api/leases": READ,

@@ -270,6 +270,27 @@ async def test_a_pause_moves_what_is_due_ends_by_itself_and_has_a_cap(p1: Case) 
     assert resolve["pauses"][0]["by"] == "ana"
 
 
+async def test_a_paused_clock_goes_on_when_somebody_says_so_and_what_was_not_used_is_left(
+    p1: Case,
+) -> None:
+    ana, due = p1.desk.people["ana"], (await p1.clock(Clock.RESOLVE))["due"]
+    with pytest.raises(Refused, match="the resolve clock is not paused; nothing was changed"):
+        await p1.steering.resume("IR-1", ana, Clock.RESOLVE)
+    await p1.steering.pause("IR-1", ana, Clock.RESOLVE, timedelta(hours=4), "vendor's turn")
+    await p1.until(hours=1)
+    again = await p1.steering.resume("IR-1", ana, Clock.RESOLVE)
+    assert again == (await p1.clock(Clock.RESOLVE))["due"] == due + timedelta(hours=1)
+    assert "paused until" not in (await p1.look()).board
+    with pytest.raises(Refused, match="is not paused"):
+        await p1.steering.resume("IR-1", ana, Clock.RESOLVE)
+    with pytest.raises(Refused, match="and 1:00:00 of that is used"):
+        await p1.steering.pause("IR-1", ana, Clock.RESOLVE, timedelta(hours=4), "more")
+    await p1.steering.pause("IR-1", ana, Clock.RESOLVE, timedelta(hours=3), "the rest")
+    assert (await p1.clock(Clock.RESOLVE))["due"] == due + timedelta(hours=4)
+    [entry] = await p1.desk.audited("goes on")
+    assert entry.data == {"due": again.isoformat()}
+
+
 @pytest.mark.parametrize(
     ("which", "said"),
     [
