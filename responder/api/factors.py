@@ -7,13 +7,28 @@ from pydantic import Field, JsonValue
 from responder.api.route import Call, Problem, Routes
 from responder.approval import backup_codes, passkeys, tickets, totp
 from responder.approval.announcing import announce
-from responder.approval.enrolment import TICKET, Proof, bound_to, permit, summary
+from responder.approval.enrolment import (
+    TICKET,
+    Factor,
+    Proof,
+    Purpose,
+    bound_to,
+    permit,
+    prove,
+    summary,
+)
 from responder.audit import Entry
 from responder.incident import Frozen
 from responder.people.person import Permission
 
 routes = Routes()
 _A_NAME = r"^[\w .,'()-]{1,64}$"
+
+
+class Challenging(Frozen):
+    """What a passkey's answer is to be good for."""
+
+    purpose: Purpose = Field(default=Purpose.FACTORS, description="What is to be proved.")
 
 
 class Naming(Proof):
@@ -45,8 +60,9 @@ async def show(call: Call) -> dict[str, Any]:
 
 @routes.post("/api/people/{name}/challenge", Permission.FACTORS_WRITE)
 async def challenge_for_change(call: Call) -> dict[str, Any]:
-    """What your passkey must answer to change somebody's second factors: good once, two minutes."""
-    served, bound = call.served, bound_to(_whose(call))
+    """What your passkey must answer for one purpose about somebody: good once, two minutes."""
+    served = call.served
+    bound = bound_to(_whose(call), (await call.body(Challenging)).purpose)
     origin, now = served.settings.api.origin, served.store.now()
     return await passkeys.challenge_for(served.store, origin, call.person.name, bound, now)
 
@@ -54,17 +70,18 @@ async def challenge_for_change(call: Call) -> dict[str, Any]:
 @routes.post("/api/people/{name}/ticket", Permission.PEOPLE_WRITE)
 async def issue_ticket(call: Call) -> dict[str, Any]:
     """Let somebody add one second factor within 15 minutes. The ticket is shown once."""
-    name, served = _whose(call), call.served
-    await _permit(call, name, await call.body(Proof))
-    now = served.store.now()
+    name, served, now = _whose(call), call.served, call.served.store.now()
+    proof, origin = await call.body(Factor), served.settings.api.origin
+    # Nothing takes the place of the admin's own factor: a ticket makes a second identity.
+    await prove(served.store, served.deliveries, origin, call.person, proof, bound_to(name), now)
     ticket = await tickets.issue(served.store, name, call.person.name, now)
     return {"person": name, "ticket": ticket, "expires": (now + tickets.LASTS).isoformat()}
 
 
 @routes.post("/api/people/{name}/factor", Permission.FACTORS_WRITE)
 async def enrol(call: Call) -> dict[str, Any]:
-    """Give somebody a new authenticator app's secret; the one before ends. The answer is shown once."""
-    name, served = _whose(call), call.served
+    """Make yourself a new authenticator app's secret; the one before ends. The answer is shown once."""
+    name, served = _own(call), call.served
     by = await _permit(call, name, await call.body(Proof))
     now, actor = served.store.now(), call.person.name
     async with served.store.transaction() as tx:
@@ -75,8 +92,8 @@ async def enrol(call: Call) -> dict[str, Any]:
             Entry(kind="enrolled", actor=actor, subject=name, data={"by": by}),
             to=name,
             key=f"enrolled/{name}/{now.isoformat()}",
-            subject=f"{name}: {actor} set up a new authenticator app; the one before no longer works",
-            body="If that was not wanted, tell an admin now: they can replace your second factors.",
+            subject=f"{name} set up a new authenticator app; the one before no longer works",
+            body="If that was not you, tell an admin now: they can replace your second factors.",
         )
     return {"person": name, "otpauth": address}
 

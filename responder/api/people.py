@@ -8,6 +8,7 @@ from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from responder.api.route import PUBLIC, Call, Problem, Routes
+from responder.approval.enrolment import Factor, Purpose, bound_to, prove
 from responder.audit import Entry, append
 from responder.crypto.jwks import MAX_AGE
 from responder.incident import Frozen
@@ -19,8 +20,8 @@ routes = Routes()
 _ID = r"^[0-9a-f]{16}$"
 
 
-class Issuing(Frozen):
-    """For how long a token is good."""
+class Issuing(Factor):
+    """For how long a token is good, and what is proved for it."""
 
     lifetime: timedelta = Field(
         default=tokens.LIFETIME, description="ISO 8601, such as `PT1H`; 30 days at most."
@@ -33,8 +34,8 @@ class Ending(Frozen):
     id: str = Field(pattern=_ID, description="As it is listed.")
 
 
-class RotatingKey(Frozen):
-    """How the key that signs tokens is replaced."""
+class RotatingKey(Factor):
+    """How the key that signs tokens is replaced, and what is proved for it."""
 
     at_once: bool = Field(
         default=False, description="End every token of the old key now: it may have leaked."
@@ -68,28 +69,24 @@ async def access(call: Call) -> dict[str, Any]:
     }
 
 
-@routes.post("/api/people/{name}/token", Permission.PEOPLE_WRITE)
+@routes.post("/api/people/{name}/token", Permission.FACTORS_WRITE)
 async def issue(call: Call) -> dict[str, Any]:
-    """Give somebody a token of the API. It is shown once, and they are told."""
-    name, served, by = _whose(call), call.served, call.person.name
-    lifetime = (await call.body(Issuing)).lifetime
-    now = served.store.now()
-    token = await tokens.issue(served.store, served.token_keys, name, lifetime)
-    entry = Entry(kind="token", actor=by, subject=name, data={"lifetime": str(lifetime)})
-    async with served.store.transaction() as tx:
-        if name == by:
-            await append(tx, now, entry)
-        else:
-            await tell_audited(
-                tx,
-                now,
-                entry,
-                key=f"token/{name}/{now.isoformat()}",
-                audience=name,
-                subject=f"{by} made a token of the API that acts as {name}, good for {lifetime}",
-                body=f"If that was not agreed: responder people sign-out {name}",
-            )
-    return {"person": name, "token": token, "expires": (now + lifetime).isoformat()}
+    """Make yourself a token of the API, with a second factor. It is shown once, and you are told."""
+    name, served = call.path("name"), call.served
+    if name != call.person.name:
+        raise Problem(
+            403,
+            f"nobody makes a token that acts as somebody else; no token was made\n\nhint: {name} signs in "
+            "in the console and makes their own under Me, or who may read the state folder runs "
+            f"`responder people token {name} --local`",
+        )
+    issuing = await call.body(Issuing)
+    tokens.must_be_lasting(issuing.lifetime)
+    await _prove(call, issuing, Purpose.TOKEN)
+    token, expires = await tokens.issue_and_tell(
+        served.store, served.token_keys, name, issuing.lifetime, by=name
+    )
+    return {"person": name, "token": token, "expires": expires.isoformat()}
 
 
 @routes.post("/api/people/{name}/tokens/revoke", Permission.FACTORS_WRITE)
@@ -145,19 +142,23 @@ async def sign_out_everywhere(call: Call) -> dict[str, Any]:
 
 @routes.post("/api/token-keys/rotate", Permission.PEOPLE_WRITE)
 async def rotate(call: Call) -> dict[str, Any]:
-    """Sign tokens with a new key; the old one verifies until its last token has ended, or no longer."""
+    """Sign tokens with a new key, with a second factor; the old one verifies until its last token has ended."""
     served, asked = call.served, await call.body(RotatingKey)
-    now = served.store.now()
-    (old, *_) = await asyncio.to_thread(served.token_keys.accepted, now)
-    async with served.store.reading() as tx:
-        last = await tokens.last_of(tx, old)
-    until = now if asked.at_once or last is None else max(last, now)
-    new = await asyncio.to_thread(served.token_keys.rotate, now, until)
-    data: dict[str, Any] = {
-        "old": old, "old_until": until.isoformat(), "at_once": asked.at_once, "reason": asked.reason,
-    }  # fmt: skip
-    await _audit(call, "token-key-rotated", new, data)
-    return {"key": new, "old": old, "old_until": until.isoformat()}
+    await _prove(call, asked, Purpose.TOKEN_KEYS)
+    return await tokens.rotate_key(
+        served.store,
+        served.token_keys,
+        at_once=asked.at_once,
+        reason=asked.reason,
+        by=call.person.name,
+    )
+
+
+async def _prove(call: Call, proof: Factor, purpose: Purpose) -> None:
+    """The caller proves a second factor for *purpose*, or it is `Refused`."""
+    served, person = call.served, call.person
+    origin, bound = served.settings.api.origin, bound_to(person.name, purpose)
+    await prove(served.store, served.deliveries, origin, person, proof, bound, served.store.now())
 
 
 def _whose(call: Call) -> str:

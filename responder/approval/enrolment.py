@@ -1,11 +1,13 @@
 """
 Who may change somebody's second factors, and what they must prove for it.
 
-Whoever has a second factor proves it for every change, their own or, as an admin, another's. Who has
-none needs an admin's ticket for the first; an admin who has none may begin without.
+Whoever has a second factor proves it for every change. Who has none needs an admin's ticket for the
+first. The one change that takes neither is the very first set-up: an admin's own, while nobody at all has
+a second factor. Otherwise one stolen token of an admin would become everybody's.
 """
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from pydantic import Field, JsonValue
@@ -19,24 +21,77 @@ from responder.incident import Frozen
 from responder.people.person import Permission, Person
 from responder.store import Store, Transaction
 from responder.store.factors import backup_codes as backup_code_rows
+from responder.store.factors import factors as factor_rows
+from responder.store.factors import passkeys as passkey_rows
 
 TICKET = "ticket"
-FIRST = "an admin's first"
+FIRST = "the very first"
 
 
-class Proof(Frozen):
+class Purpose(StrEnum):
+    """What a second factor is proved for, beside approving: a passkey's answer is good for one of them."""
+
+    FACTORS = "factors"
+    TOKEN = "token"  # noqa: S105 - what it is for
+    TOKEN_KEYS = "token-keys"  # noqa: S105 - the same
+    RESUME = "resume"
+    CLOSE = "close"
+
+
+class Factor(Frozen):
+    """A second factor that somebody has, as they prove it."""
+
+    code: str = Field(
+        default="", max_length=64, description="Of an authenticator app, or a backup code."
+    )
+    passkey: dict[str, JsonValue] | None = Field(
+        default=None, description="The browser's answer to a challenge for exactly this."
+    )
+
+
+class Proof(Factor):
     """What somebody proves themselves with: a second factor that they have, or an admin's ticket."""
 
-    code: str = Field(default="", description="Of an authenticator app, or a backup code.")
-    passkey: dict[str, JsonValue] | None = Field(
-        default=None, description="The browser's answer to a challenge for this change."
-    )
     ticket: str = Field(default="", max_length=100, description="An admin's enrolment ticket.")
 
 
-def bound_to(about: str) -> str:
-    """What a passkey's challenge is bound to when *about*'s second factors are changed."""
-    return f"factors/{about}"
+def bound_to(about: str, purpose: Purpose = Purpose.FACTORS) -> str:
+    """What a passkey's challenge is bound to: *purpose*, and whom or what it is about."""
+    return f"{purpose}/{about}"
+
+
+async def prove(
+    store: Store,
+    ring: KeyRing,
+    origin: str,
+    actor: Person,
+    proof: Factor,
+    bound: str,
+    now: datetime,
+) -> str:
+    """
+    The kind of the second factor that *actor* has just proved for *bound*; it is used up by that.
+
+    No ticket takes its place, nor that nobody has one yet. Raises `Refused` if it does not hold.
+    """
+    async with store.reading() as tx:
+        has = await any_of(tx, actor.name)
+    if not has:
+        raise Refused(
+            f"{actor.name} has no second factor, and this needs one; nothing was changed\n\n"
+            f"hint: another admin runs `responder people ticket {actor.name}`, or who may read the state "
+            f"folder `responder people enrol {actor.name} --local`"
+        )
+    return await step_up(
+        store,
+        ring,
+        origin,
+        actor.name,
+        code=proof.code,
+        passkey=proof.passkey,
+        bound_to=bound,
+        now=now,
+    )
 
 
 async def permit(
@@ -54,7 +109,7 @@ async def permit(
     What allows *actor* to change *about*'s second factors: the kind proved, `TICKET` or `FIRST`.
 
     It is used up; a ticket is not with *keep_ticket*, for who redeems it when the change is made.
-    Raises `Refused` if nothing allows it.
+    Another's are changed with a second factor of one's own only. Raises `Refused` if nothing allows it.
     """
     own = actor.name == about
     if not own and not actor.may(Permission.PEOPLE_WRITE):
@@ -67,23 +122,15 @@ async def permit(
             await (tickets.must_be_good if keep_ticket else tickets.redeem)(tx, about, kept, now)
         return TICKET
     async with store.reading() as tx:
-        has = await any_of(tx, actor.name)
-    if has:
-        return await step_up(
-            store,
-            ring,
-            origin,
-            actor.name,
-            code=proof.code,
-            passkey=proof.passkey,
-            bound_to=bound_to(about),
-            now=now,
-        )
-    if actor.may(Permission.PEOPLE_WRITE):
+        has, begun = await any_of(tx, actor.name), await anybody_has_any(tx)
+    if has or not own:
+        return await prove(store, ring, origin, actor, proof, bound_to(about), now)
+    if actor.may(Permission.PEOPLE_WRITE) and not begun:
         return FIRST
     raise Refused(
         f"{about} has no second factor yet: the first one needs an admin's ticket\n\n"
-        f"hint: an admin runs `responder people ticket {about}`"
+        f"hint: another admin runs `responder people ticket {about}`, or who may read the state folder "
+        f"`responder people enrol {about} --local`"
     )
 
 
@@ -95,6 +142,14 @@ async def any_of(tx: Transaction, principal: str) -> bool:
         or bool(await passkeys.of(tx, principal))
         or (await tx.execute(codes.limit(1))).first() is not None
     )
+
+
+async def anybody_has_any(tx: Transaction) -> bool:
+    """Whether anybody at all has a second factor: then the very first set-up is over for good."""
+    for table in (factor_rows, passkey_rows, backup_code_rows):
+        if (await tx.execute(select(table.c.principal).limit(1))).first() is not None:
+            return True
+    return False
 
 
 async def summary(tx: Transaction, principal: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def enrol(
     ),
     as_json: bool = JSON,
 ) -> None:
-    """Give somebody a new authenticator app's secret (RFC 6238); what they had before ends."""
+    """Make yourself a new authenticator app's secret (RFC 6238), anybody's with --local; the old one ends."""
     if local:
         import asyncio  # noqa: PLC0415
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from responder.cli.factors import BACKUP, CODE
 from responder.cli.say import FAILED, NOT_FOUND, Stop, put, table, talk
 from responder.cli.times import length
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from responder.settings import Settings
     from responder.store import Store
 
+_FOLDER = "state folder"  # who acts, as the audit says it: whoever may read the keys
 JSON = typer.Option(False, "--json", help="Print JSON.")
 
 
@@ -34,18 +36,20 @@ def token(
         "30d", "--for", help="How long it is good: 45m, 1h or 30d, the longest."
     ),
     local: bool = typer.Option(
-        False, help="Straight into the store: for the first one, by who may read the keys."
+        False, help="Straight into the store, for anybody, by who may read the keys."
     ),
+    code: str = CODE,
+    backup_code: str = BACKUP,
     as_json: bool = JSON,
 ) -> None:
-    """Give somebody a token of the API: an RS256 JWT, revocable."""
+    """Make yourself a token of the API: an RS256 JWT, revocable. Another's is made with --local only."""
     lifetime = length(lasts)
     if local:
         found = _in_store(name, lambda settings, store: _issue(settings, store, name, lifetime))
     else:
         from responder.cli.remote import ask  # noqa: PLC0415
 
-        body = {"lifetime": lifetime.total_seconds()}
+        body = {"lifetime": lifetime.total_seconds(), "code": backup_code or code}
         found = ask("POST", f"/api/people/{name}/token", json=body)
     if as_json:
         put(found)
@@ -104,11 +108,20 @@ def rotate_token_key(
         False, "--at-once", help="End every token of the old key now: it may have leaked."
     ),
     reason: str = typer.Option("", help="Why; it goes into the audit."),
+    local: bool = typer.Option(
+        False, "--local", help="On the machine itself, without `serve`, by who may read the keys."
+    ),
+    code: str = CODE,
+    backup_code: str = BACKUP,
 ) -> None:
     """Sign tokens with a new key; the old one verifies until its last token has ended."""
-    from responder.cli.remote import ask  # noqa: PLC0415
+    if local:
+        found = _in_store("", lambda settings, store: _rotate(settings, store, at_once, reason))
+    else:
+        from responder.cli.remote import ask  # noqa: PLC0415
 
-    found = ask("POST", "/api/token-keys/rotate", json={"at_once": at_once, "reason": reason})
+        body = {"at_once": at_once, "reason": reason, "code": backup_code or code}
+        found = ask("POST", "/api/token-keys/rotate", json=body)
     talk(
         f"{found['key']} signs from now on; {found['old']} verifies until {found['old_until']}"
         + ("\n\nhint: responder people token NAME --local makes the next token" if at_once else "")
@@ -141,25 +154,30 @@ def password(
 async def _issue(
     settings: "Settings", store: "Store", name: str, lifetime: timedelta
 ) -> dict[str, str]:
-    from responder.audit import Entry, append  # noqa: PLC0415
     from responder.keys import Keys  # noqa: PLC0415
-    from responder.people import tokens as issued  # noqa: PLC0415
     from responder.people.token_keys import TokenKeys  # noqa: PLC0415
+    from responder.people.tokens import issue_and_tell  # noqa: PLC0415
 
-    made = await issued.issue(store, TokenKeys(Keys(settings.state).tokens), name, lifetime)
-    now = store.now()
-    entry = Entry(
-        kind="token", actor="state folder", subject=name, data={"lifetime": str(lifetime)}
-    )
-    async with store.transaction() as tx:
-        await append(tx, now, entry)
-    return {"person": name, "token": made, "expires": (now + lifetime).isoformat()}
+    keys = TokenKeys(Keys(settings.state).tokens)
+    made, expires = await issue_and_tell(store, keys, name, lifetime, by=_FOLDER)
+    return {"person": name, "token": made, "expires": expires.isoformat()}
+
+
+async def _rotate(
+    settings: "Settings", store: "Store", at_once: bool, reason: str
+) -> dict[str, Any]:
+    from responder.keys import Keys  # noqa: PLC0415
+    from responder.people.token_keys import TokenKeys  # noqa: PLC0415
+    from responder.people.tokens import rotate_key  # noqa: PLC0415
+
+    keys = TokenKeys(Keys(settings.state).tokens)
+    return await rotate_key(store, keys, at_once=at_once, reason=reason, by=_FOLDER)
 
 
 async def _set(store: "Store", name: str, typed: str) -> int:
     from responder.people.passwords import set_password  # noqa: PLC0415
 
-    return await set_password(store, name, typed, by="state folder")
+    return await set_password(store, name, typed, by=_FOLDER)
 
 
 async def _remove(store: "Store", name: str) -> bool:
@@ -167,11 +185,11 @@ async def _remove(store: "Store", name: str) -> bool:
     from responder.people import sessions as signed_in  # noqa: PLC0415
 
     await signed_in.end_all(store, name)
-    return await passwords.remove(store, name, by="state folder")
+    return await passwords.remove(store, name, by=_FOLDER)
 
 
 def _in_store(name: str, work: "Callable[[Settings, Store], Awaitable[Any]]") -> Any:  # noqa: ANN401 - what it gives
-    """Do *work* about the person *name* in the store itself, without `serve`."""
+    """Do *work* in the store itself, without `serve`; about the person *name*, unless that is nobody."""
     import asyncio  # noqa: PLC0415
 
     from responder.crypto.keyring import KeyRing  # noqa: PLC0415
@@ -182,7 +200,7 @@ def _in_store(name: str, work: "Callable[[Settings, Store], Awaitable[Any]]") ->
 
     settings = read_settings()
     KeyRing.load(Keys(settings.state).store)  # who may read this may do anything already
-    if settings.directory().find(name) is None:
+    if name and settings.directory().find(name) is None:
         raise Stop(NOT_FOUND, f"the settings name no person {name}")
 
     async def do() -> Any:  # noqa: ANN401 - what it gives

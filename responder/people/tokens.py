@@ -7,6 +7,7 @@ the ones that we write, so nothing in it - `alg`, `jwk`, `jku`, `x5u`, `crit`, a
 ever looked at, let alone obeyed (RFC 8725 sections 3.1 and 3.10).
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -17,10 +18,12 @@ from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
 
+from responder.audit import Entry, append
 from responder.errors import Refused
 from responder.people.token_keys import ALGORITHM, TokenKeys
 from responder.store import Store, Transaction
 from responder.store.sessions import tokens
+from responder.verbs.telling import tell_audited
 
 ISSUER: Final = "responder"
 AUDIENCE: Final = "responder-api"
@@ -48,11 +51,7 @@ async def issue(
     store: Store, keys: TokenKeys, principal: str, lifetime: timedelta = LIFETIME
 ) -> str:
     """A new token of *principal*; shown once. Raises `Refused` for a lifetime beyond 30 days."""
-    if not _SHORTEST <= lifetime <= LIFETIME:
-        raise Refused(
-            f"a token's lifetime: expected a minute to {LIFETIME.days} days, found {lifetime}; "
-            "no token was made"
-        )
+    must_be_lasting(lifetime)
     from joserfc import jwt  # noqa: PLC0415 - a third of a second, only with tokens
 
     now = store.now().replace(microsecond=0)
@@ -77,6 +76,50 @@ async def issue(
         await tx.execute(delete(tokens).where(tokens.c.expires < now - _KEPT))
         await tx.execute(insert(tokens).values(row))
     return token
+
+
+def must_be_lasting(lifetime: timedelta) -> None:
+    """Raise `Refused` for a lifetime that no token may have."""
+    if not _SHORTEST <= lifetime <= LIFETIME:
+        raise Refused(
+            f"a token's lifetime: expected a minute to {LIFETIME.days} days, found {lifetime}; "
+            "no token was made"
+        )
+
+
+async def issue_and_tell(
+    store: Store, keys: TokenKeys, principal: str, lifetime: timedelta, *, by: str
+) -> tuple[str, datetime]:
+    """A new token of *principal* and when it ends; audited, and told to them."""
+    token, now = await issue(store, keys, principal, lifetime), store.now()
+    async with store.transaction() as tx:
+        await tell_audited(
+            tx,
+            now,
+            Entry(kind="token", actor=by, subject=principal, data={"lifetime": str(lifetime)}),
+            key=f"token/{principal}/{now.isoformat()}",
+            audience=principal,
+            subject=f"a token of the API was made that acts as {principal}, good for {lifetime}",
+            body=f"By {by}. If that was not wanted: responder people sign-out {principal}",
+        )
+    return token, now + lifetime
+
+
+async def rotate_key(
+    store: Store, keys: TokenKeys, *, at_once: bool, reason: str, by: str
+) -> dict[str, Any]:
+    """Sign with a new key; the old one verifies until its last token ends, or no longer. Audited."""
+    now = store.now()
+    (old, *_) = await asyncio.to_thread(keys.accepted, now)
+    async with store.reading() as tx:
+        last = await last_of(tx, old)
+    until = now if at_once or last is None else max(last, now)
+    new = await asyncio.to_thread(keys.rotate, now, until)
+    ended = {"old": old, "old_until": until.isoformat()}
+    data: dict[str, Any] = ended | {"at_once": at_once, "reason": reason}
+    async with store.transaction() as tx:
+        await append(tx, now, Entry(kind="token-key-rotated", actor=by, subject=new, data=data))
+    return {"key": new} | ended
 
 
 async def holder(

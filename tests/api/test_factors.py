@@ -70,6 +70,13 @@ class Served:
         assert status == 200, found
         return found
 
+    async def ticket(self) -> str:
+        """A ticket for ana, from ben, who proves his second factor."""
+        await self.asked.enrol("ben")
+        body = {"code": self.asked.code("ben")}
+        made: str = (await self.ok("ben", "POST", "/api/people/ana/ticket", **body))["ticket"]
+        return made
+
     def code(self, address: str, steps: int = 0) -> str:
         made = parse_uri(address)
         assert isinstance(made, TOTP)
@@ -84,7 +91,7 @@ async def served(store: Store, clock: ManualClock, tmp_path: Path) -> AsyncItera
 
 
 async def test_from_an_admin_s_ticket_to_an_approval_by_passkey(served: Served) -> None:
-    ticket = (await served.ok("ben", "POST", "/api/people/ana/ticket"))["ticket"]
+    ticket = await served.ticket()
     status, said = await served.ask("ana", "POST", "/api/people/ana/passkeys/options")
     assert (status, "needs an admin's ticket" in said) == (403, True)
 
@@ -104,7 +111,7 @@ async def test_from_an_admin_s_ticket_to_an_approval_by_passkey(served: Served) 
 
 
 async def test_one_s_own_factors_follow_from_one_another(served: Served) -> None:
-    ticket = (await served.ok("ben", "POST", "/api/people/ana/ticket"))["ticket"]
+    ticket = await served.ticket()
     address = (await served.ok("ana", "POST", "/api/people/ana/factor", ticket=ticket))["otpauth"]
     path = "/api/people/ana/backup-codes"
     assert (await served.ask("ana", "POST", path))[0] == 403
@@ -132,20 +139,42 @@ async def test_nobody_but_an_admin_comes_near_another_s(served: Served, what: st
         assert status == 403, said
 
 
-@pytest.mark.parametrize("what", ["backup-codes", "passkeys", "passkeys/options"])
+@pytest.mark.parametrize("what", ["factor", "backup-codes", "passkeys", "passkeys/options"])
 async def test_an_admin_never_holds_what_is_another_s_alone(served: Served, what: str) -> None:
     body = {"name": "k", "credential": {}}
     status, said = await served.ask("ben", "POST", f"/api/people/ana/{what}", **body)
     assert (status, "only ana makes these" in said) == (403, True)
 
 
-async def test_an_admin_with_a_factor_proves_it_to_change_another_s(served: Served) -> None:
+async def test_an_admin_with_a_factor_proves_it_for_every_change(served: Served) -> None:
     address = (await served.ok("ben", "POST", "/api/people/ben/factor"))["otpauth"]
-    for path in ("/api/people/ana/factor", "/api/people/ana/ticket", "/api/people/ben/factor"):
-        status, said = await served.ask("ben", "POST", path)
+    assert await served.asked.told("enrolled/ben/") == {"ben", "security"}
+    changes = {"ana/passkeys/remove": {"passkey_name": "k"}, "ana/ticket": {}, "ben/factor": {}}
+    for path, body in changes.items():
+        status, said = await served.ask("ben", "POST", f"/api/people/{path}", **body)
         assert (status, "ben: expected a code" in said) == (403, True)
-    await served.ok("ben", "POST", "/api/people/ana/factor", code=served.code(address))
-    assert await served.asked.told("enrolled/ana/") == {"ana", "security"}
+    code = served.code(address)
+    assert (await served.ok("ben", "POST", "/api/people/ana/ticket", code=code))["person"] == "ana"
+
+
+async def test_an_admin_without_a_factor_gives_nobody_a_ticket(served: Served) -> None:
+    for name in ("ana", "ben"):
+        status, said = await served.ask("ben", "POST", f"/api/people/{name}/ticket")
+        assert (status, "ben has no second factor, and this needs one" in said) == (403, True)
+    assert await served.asked.audited("ticket") == []
+
+
+async def test_a_challenge_is_for_the_purpose_that_was_named(served: Served) -> None:
+    device, path = Authenticator(ORIGIN), "/api/people/ben/passkeys"
+    options = await served.ok("ben", "POST", f"{path}/options")
+    await served.ok("ben", "POST", path, name="key", credential=device.create(options))
+    asked = await served.ok("ben", "POST", "/api/people/ben/challenge", purpose="token")
+    status, said = await served.ask(
+        "ben", "POST", "/api/people/ben/factor", passkey=device.get(asked)
+    )
+    assert (status, "answered for something else than this" in said) == (403, True)
+    status, said = await served.ask("ben", "POST", "/api/people/ben/challenge", purpose="anything")
+    assert status == 422
 
 
 async def test_who_is_not_in_the_settings_is_not_found(served: Served) -> None:

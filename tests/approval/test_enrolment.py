@@ -33,9 +33,27 @@ async def test_the_first_factor_of_who_is_no_admin_needs_an_admin_s_ticket(asked
     assert await asked.told("ticket/") == {"ana", "security"}
 
 
-async def test_the_first_admin_begins_without(asked: Asked) -> None:
-    assert await _permit(asked, "ben", "ben") == "an admin's first"
-    assert await _permit(asked, "ben", "ana") == "an admin's first"
+async def test_the_very_first_set_up_is_an_admin_s_own(asked: Asked) -> None:
+    assert await _permit(asked, "ben", "ben") == "the very first"
+    with pytest.raises(Refused, match="ben has no second factor, and this needs one"):
+        await _permit(asked, "ben", "ana")
+    with pytest.raises(Refused, match="ana has no second factor yet"):
+        await _permit(asked, "ana", "ana")
+
+
+@pytest.mark.parametrize("kind", ["totp", "backup code", "passkey"])
+async def test_once_anybody_has_a_second_factor_no_admin_begins_without(
+    asked: Asked, kind: str
+) -> None:
+    if kind == "totp":
+        await asked.enrol("ana")
+    elif kind == "backup code":
+        await backup_codes.renew(asked.store, "ana", "ana", asked.clock.now)
+    else:
+        await _register(asked, "ana")
+    with pytest.raises(Refused, match=r"(?s)ben has no second factor yet.*enrol ben --local"):
+        await _permit(asked, "ben", "ben")
+    assert await _permit(asked, "ben", "ben", ticket=await _ticket(asked, "ben")) == "ticket"
 
 
 async def test_who_has_a_factor_proves_it_for_every_change(asked: Asked) -> None:
@@ -103,14 +121,19 @@ async def test_a_ticket_lasts_until_the_passkey_is_made_and_makes_one(asked: Ask
         assert [one["name"] for one in (await summary(tx, "ana"))["passkeys"]] == ["one"]
 
 
+async def _register(asked: Asked, who: str) -> Authenticator:
+    device = Authenticator(ORIGIN)
+    options = await passkeys.begin_registration(asked.store, ORIGIN, who, asked.clock.now)
+    await passkeys.register(
+        asked.store, ORIGIN, who, "key", device.create(options), asked.clock.now
+    )
+    return device
+
+
 async def test_a_passkey_proves_a_change_with_a_challenge_for_that_person_only(
     asked: Asked,
 ) -> None:
-    device = Authenticator(ORIGIN)
-    options = await passkeys.begin_registration(asked.store, ORIGIN, "ben", asked.clock.now)
-    await passkeys.register(
-        asked.store, ORIGIN, "ben", "key", device.create(options), asked.clock.now
-    )
+    device = await _register(asked, "ben")
     for about, good in (("ana", True), ("cyd", False)):
         bound = ("ben", "factors/ana", asked.clock.now)
         answer = device.get(await passkeys.challenge_for(asked.store, ORIGIN, *bound))

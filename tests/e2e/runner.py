@@ -21,6 +21,7 @@ from pyotp import parse_uri
 from pyotp.totp import TOTP
 from temporalio.client import Client
 
+from responder.approval import totp
 from responder.crypto.codec import sealed_converter
 from responder.crypto.keyring import KeyRing
 from responder.embedded import VERSION
@@ -138,12 +139,13 @@ class Runner:
         keys = TokenKeys(Keys(self.settings.state).tokens)
         for person in self.settings.people:
             self.tokens[person.name] = await tokens.issue(store, keys, person.name)
-        await store.close()
-        for name in ("ana", "ben"):
-            found = await self.api("POST", f"/api/people/{name}/factor", by="root")
-            made = parse_uri(found["otpauth"])
+        ring = KeyRing.load(Keys(self.settings.state).store)
+        for name in ("ana", "ben"):  # as `responder people enrol --local` does
+            async with store.transaction() as tx:
+                made = parse_uri(await totp.enrol(tx, ring, name))
             assert isinstance(made, TOTP)
             self.codes[name] = made
+        await store.close()
 
     async def stop(self) -> None:
         """Stop everything."""

@@ -93,7 +93,7 @@ ROUTES: Final[dict[str, str]] = {
     "POST /api/people/{name}/passkeys": FACTORS,
     "POST /api/people/{name}/passkeys/remove": FACTORS,
     "GET /api/people/{name}/access": FACTORS,
-    "POST /api/people/{name}/token": PEOPLE,
+    "POST /api/people/{name}/token": FACTORS,
     "POST /api/people/{name}/tokens/revoke": FACTORS,
     "POST /api/people/{name}/sessions/end": FACTORS,
     "POST /api/people/{name}/sign-out": FACTORS,
@@ -114,6 +114,7 @@ ROUTES: Final[dict[str, str]] = {
     "GET /me": FACTORS,
     "POST /me/passkeys/remove": FACTORS,
     "POST /me/sessions/end": FACTORS,
+    "POST /me/token": FACTORS,
     "GET /events": READ,
     # -- signing in and out
     "GET /login": ANYBODY,

@@ -1,7 +1,9 @@
 """Signing in and out, tokens and keys over HTTP: the real app in process, with its real parts."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -47,12 +49,12 @@ class House:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url=ORIGIN)
 
-    async def code(self) -> str:
-        """A code of ana's authenticator app that was not used yet: the app is a new one each time."""
+    async def code(self, name: str = "ana") -> str:
+        """A code of somebody's authenticator app that was not used yet: the app is a new one each time."""
         store = self.parts.store
         async with store.transaction() as tx:
             await tx.execute(delete(factors))
-            address = await totp.enrol(tx, self.parts.deliveries, "ana")
+            address = await totp.enrol(tx, self.parts.deliveries, name)
         made = parse_uri(address)
         assert isinstance(made, TOTP)
         return str(made.at(store.now()))
@@ -329,23 +331,53 @@ async def test_somebody_whom_nobody_mapped_reads_why_on_a_page(house: House) -> 
 # -- tokens and sessions -----------------------------------------------------------------------
 
 
-async def test_an_admin_makes_a_short_token_and_its_owner_is_told(house: House) -> None:
-    root = await house.bearer("root")
+async def test_somebody_makes_their_own_short_token_with_a_code_and_is_told(house: House) -> None:
+    ana = await house.bearer("ana")
     async with house.client() as client:
-        answer = await client.post("/api/people/ben/token", json={"lifetime": "PT1H"}, headers=root)
+        path, asked = "/api/people/ana/token", {"lifetime": "PT1H", "code": await house.code()}
+        without = await client.post(path, json={"lifetime": "PT1H"}, headers=ana)
+        too_long = await client.post(path, json=asked | {"lifetime": "P31D"}, headers=ana)
+        answer = await client.post(path, json=asked, headers=ana)
+        again = await client.post(path, json=asked, headers=ana)
         token = {"authorization": f"Bearer {answer.json()['token']}"}
 
-        assert (await client.get("/api/me", headers=token)).json()["person"] == "ben"
-        too_long = {"lifetime": "P31D"}
-        refused = await client.post("/api/people/ben/token", json=too_long, headers=root)
+        assert (await client.get("/api/me", headers=token)).json()["person"] == "ana"
 
-    assert refused.status_code == 403
-    assert "a minute to 30 days" in refused.text
+    assert (without.status_code, "ana: expected a code" in without.text) == (403, True)
+    assert (too_long.status_code, "a minute to 30 days" in too_long.text) == (403, True)
+    assert (again.status_code, "was used before" in again.text) == (403, True)
     async with house.parts.store.reading() as tx:
         told = (
-            await tx.execute(select(messages.c.subject).where(messages.c.audience == "ben"))
+            await tx.execute(select(messages.c.subject).where(messages.c.audience == "ana"))
         ).scalars()
-    assert any("root made a token of the API that acts as ben" in one for one in told)
+    assert any("a token of the API was made that acts as ana" in one for one in told)
+
+
+async def test_nobody_makes_a_token_that_acts_as_somebody_else(house: House) -> None:
+    root, before = await house.bearer("root"), await house.kinds()
+    body = {"code": await house.code("root")}
+    async with house.client() as client:
+        answer = await client.post("/api/people/ben/token", json=body, headers=root)
+
+    assert answer.status_code == 403
+    assert "responder people token ben --local" in answer.text
+    assert await house.kinds() == before
+
+
+async def test_a_token_is_made_in_the_console_with_a_code(house: House) -> None:
+    async with house.client() as client:
+        page = await house.signed_in(client)
+        form = {CSRF: page[CSRF], "days": "7"}
+        without = await client.post("/me/token", data=form, headers=FROM_PAGE)
+        typed = form | {"code": await house.code()}
+        answer = await client.post("/me/token", data=typed, headers=FROM_PAGE)
+
+    assert (without.status_code, "ana: expected a code" in unescape(without.text)) == (403, True)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    (token,) = re.findall(r"eyJ[\w.-]+", answer.text)
+    async with house.client() as client:
+        bearer = {"authorization": f"Bearer {token}"}
+        assert (await client.get("/api/me", headers=bearer)).json()["person"] == "ana"
 
 
 async def test_people_see_and_end_their_own_and_an_admin_everybodys(house: House) -> None:
@@ -402,7 +434,12 @@ async def test_the_key_that_signs_tokens_is_rotated_with_an_overlap_or_at_once(
 ) -> None:
     root, old = await house.bearer("root"), await house.bearer("ana")
     async with house.client() as client:
-        first = (await client.post("/api/token-keys/rotate", json={}, headers=root)).json()
+        path = "/api/token-keys/rotate"
+        for body in ({}, {"at_once": True}):
+            stolen = await client.post(path, json=body, headers=root)
+            assert (stolen.status_code, "root has no second factor" in stolen.text) == (403, True)
+        proof = {"code": await house.code("root")}
+        first = (await client.post(path, json=proof, headers=root)).json()
         assert (await client.get("/api/me", headers=old)).status_code == 200
         published = (await client.get("/.well-known/token-keys.json")).json()
         assert {one["kid"] for one in published["keys"]} == {first["key"], first["old"]}
@@ -412,8 +449,8 @@ async def test_the_key_that_signs_tokens_is_rotated_with_an_overlap_or_at_once(
             == first["key"]
         )
 
-        leaked = {"at_once": True, "reason": "it leaked"}
-        await client.post("/api/token-keys/rotate", json=leaked, headers=root)
+        leaked = {"at_once": True, "reason": "it leaked", "code": await house.code("root")}
+        await client.post(path, json=leaked, headers=root)
 
         fresh = {"authorization": f"Bearer {new}"}
         assert (await client.get("/api/me", headers=fresh)).status_code == 401
