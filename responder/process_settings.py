@@ -1,12 +1,53 @@
 """The settings of the processes themselves: what they listen on, which Temporal they use, how they log."""
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 
 from responder.incident import Frozen
+
+
+class Connections(Frozen):
+    """How many clients may be connected to the API, and how long each may take."""
+
+    most: int = Field(
+        default=1000,
+        ge=2,
+        description="Connections at once; for one more, the one that has been waited for longest is closed.",
+    )
+    most_of_one: int = Field(
+        default=100,
+        ge=1,
+        description="Of these, from one address (IPv6: from one /64); `api.proxies` may have any number.",
+    )
+    requests: int = Field(
+        default=500,
+        ge=1,
+        description="Requests that are worked on at once; one more is answered with 503.",
+    )
+    head: timedelta = Field(
+        default=timedelta(seconds=10),
+        gt=timedelta(0),
+        description="How long a request's line and headers may take.",
+    )
+    body: timedelta = Field(
+        default=timedelta(seconds=20),
+        gt=timedelta(0),
+        description="How long its body may take after that.",
+    )
+    idle: timedelta = Field(
+        default=timedelta(seconds=15),
+        gt=timedelta(0),
+        description="How long a connection stays open for the next request.",
+    )
+    unread: timedelta = Field(
+        default=timedelta(seconds=30),
+        gt=timedelta(0),
+        description="How long a client may read nothing of what is being sent to it.",
+    )
 
 
 class Api(Frozen):
@@ -27,6 +68,12 @@ class Api(Frozen):
         description="Where people's browsers find it, such as https://responder.example.com; passkeys are "
         "bound to its host. None: http://localhost with the port.",
     )
+    proxies: tuple[IPvAnyNetwork, ...] = Field(
+        default=(IPv4Network("127.0.0.1/32"), IPv6Network("::1/128")),
+        description="Proxies in front of it: they are believed in who calls (`X-Forwarded-For`), and may "
+        "have any number of connections.",
+    )
+    connections: Connections = Connections()
 
     @property
     def origin(self) -> str:

@@ -54,6 +54,7 @@ def import_everything() -> None:
     import uvicorn.protocols.http.auto  # noqa: F401, PLC0415
 
     import responder.api.app  # noqa: PLC0415
+    import responder.api.listening  # noqa: PLC0415
     import responder.worker  # noqa: F401, PLC0415
     from responder.catalogue import load_kinds  # noqa: PLC0415
     from responder.settings import read_settings  # noqa: PLC0415

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from responder.api import (
@@ -92,7 +92,7 @@ async def make_parts(settings: Settings) -> Parts:
         payloads=payloads,
         people=people,
         policy=policy,
-        approvals=Approvals(store, signer, deliveries, policy, settings.api.origin),
+        approvals=Approvals(store, signer, deliveries, policy, settings.api.origin, people),
         signer=signer,
         kinds=kinds,
         link=link,
@@ -165,6 +165,7 @@ def make_app(parts: Parts) -> Starlette:
             Problem: _problem,
             HTTPException: _unrouted,
             Refused: _refused,
+            ClientDisconnect: _left,
             Exception: _broken,
         },
     )
@@ -186,6 +187,11 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 
 async def _refused(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 404 if isinstance(error, Missing) else 403)
+
+
+async def _left(_: Request, __: Exception) -> Response:
+    """Nobody reads this: the client went, or was too slow, before all of its body was here."""
+    return Response(status_code=400)
 
 
 async def _broken(request: Request, error: Exception) -> Response:
@@ -240,25 +246,14 @@ async def run_serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     import uvicorn  # noqa: PLC0415 - only the server needs it
 
+    from responder.api.listening import listening  # noqa: PLC0415 - it too
+
     parts = await make_parts(settings)
     async with parts.store.reading() as tx:
         overrides = await in_force(tx, parts.store.now())
     refuse_gaps(parts.reach, parts.routing, parts.store.now(), overrides)
     app = make_app(parts)
-    config = uvicorn.Config(
-        app,
-        host=settings.api.host,
-        port=settings.api.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-        timeout_keep_alive=30,
-        h11_max_incomplete_event_size=64 * 1024,
-        limit_concurrency=500,
-        lifespan="on",
-    )
     log.info("serving", url=settings.api.url)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(listening(app, settings.api))
     app.state.stopping = lambda: server.should_exit  # streams of events end then
     await server.serve()
