@@ -39,6 +39,7 @@ class Decision(Frozen):
     nonce: str
     policy: str
     reason: str = ""
+    vouched_by: tuple[str, ...] = ()  # whose tickets gave them a second factor just before
 
     @property
     def document(self) -> JsonValue:
@@ -154,17 +155,30 @@ def _stricter(needs: Needs, least: Needs | None) -> Needs:
     )
 
 
-def _too_few(counted: Iterable[Decision], needs: Needs) -> str | None:
-    approvers: set[str] = set()
-    stepped_up: set[str] = set()
-    for decision in counted:
-        approvers.add(decision.principal)
-        if len(set(decision.factors)) > 1:
-            stepped_up.add(decision.principal)
-    if len(approvers) < needs.people:
-        return f"{len(approvers)} of {needs.people} people needed have approved"
-    if len(stepped_up) < needs.stepped_up:
-        return f"{len(stepped_up)} of {needs.stepped_up} needed gave a second factor"
+def people_among(decisions: Iterable[Decision]) -> int:
+    """
+    How many people gave *decisions*.
+
+    Whoever has a second factor by another's ticket since a short while is nobody beside the other: who
+    may give tickets and took somebody's token would else be two.
+    """
+    given = list(decisions)
+    names = {decision.principal for decision in given}
+    people: list[set[str]] = []
+    for decision in given:
+        one = {decision.principal, *names.intersection(decision.vouched_by)}
+        same = [others for others in people if not one.isdisjoint(others)]
+        people = [others for others in people if one.isdisjoint(others)] + [one.union(*same)]
+    return len(people)
+
+
+def _too_few(counted: Sequence[Decision], needs: Needs) -> str | None:
+    approvers = people_among(counted)
+    stepped_up = people_among(one for one in counted if len(set(one.factors)) > 1)
+    if approvers < needs.people:
+        return f"{approvers} of {needs.people} people needed have approved"
+    if stepped_up < needs.stepped_up:
+        return f"{stepped_up} of {needs.stepped_up} needed gave a second factor"
     return None
 
 

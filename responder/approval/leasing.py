@@ -180,7 +180,9 @@ class Leasing:
             policy=self._policy.version,
             reason=prepared.reason,
         )
-        ask = await record(tx, self._signer, decision)
+        ask = await record(
+            tx, self._signer, decision, vouched_for=self._rules.vouched_for
+        )
         if ask["state"] == "approved":
             await self.apply(tx, ask)
         else:

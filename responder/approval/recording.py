@@ -1,12 +1,14 @@
 """Recording a decision that was judged good: the signed row, and the one swap that ends an ask."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
 
-from responder.approval.decision import BREAK_GLASS, Decision
+from responder.approval import tickets
+from responder.approval.decision import BREAK_GLASS, Decision, people_among
+from responder.approval.settings import ApprovalSettings
 from responder.approval.stamps import seconds_seen
 from responder.audit import Entry, append
 from responder.crypto.signing import Signer
@@ -17,13 +19,22 @@ from responder.store.rows import insert_new
 from responder.store.tables import asks, decisions
 from responder.verbs.asking import bump
 
+_VOUCHED_FOR = ApprovalSettings().vouched_for
 
-async def record(tx: Transaction, signer: Signer, decision: Decision) -> Mapping[Any, Any]:
+
+async def record(
+    tx: Transaction,
+    signer: Signer,
+    decision: Decision,
+    *,
+    vouched_for: timedelta = _VOUCHED_FOR,
+) -> Mapping[Any, Any]:
     """
     Sign *decision* and keep it; returns the ask as it is then.
 
-    Raises `Refused` if the ask has ended meanwhile, is about another plan now, or was decided by
-    this person before.
+    Whose ticket gave the person a second factor within *vouched_for* is signed with it. Raises
+    `Refused` if the ask has ended meanwhile, is about another plan now, or was decided by this person
+    before.
     """
     now, name = decision.issued, decision.ask
     this = select(asks).where(asks.c.id == name)
@@ -31,6 +42,8 @@ async def record(tx: Transaction, signer: Signer, decision: Decision) -> Mapping
     must_be_open(ask, now)
     if ask["digest"] != decision.digest:
         raise Refused(f"ask {name} is about plan {ask['digest'][:12]} by now; look again")
+    by = await tickets.givers(tx, decision.principal, now - vouched_for)
+    decision = decision.model_copy(update={"vouched_by": by})
     row = {
         "ask": name,
         "principal": decision.principal,
@@ -62,6 +75,7 @@ async def record(tx: Transaction, signer: Signer, decision: Decision) -> Mapping
             "digest": decision.digest,
             "factors": list(decision.factors),
             "reason": decision.reason,
+            "vouched_by": list(decision.vouched_by),
             "ask_is": state,
         },
     )
@@ -85,11 +99,12 @@ async def _state(tx: Transaction, ask: Mapping[Any, Any], decision: Decision) ->
         return "denied"
     if decision.method == BREAK_GLASS:
         return "approved"
-    given = select(decisions.c.principal).where(
+    given = select(decisions.c.document).where(
         decisions.c.ask == ask["id"], decisions.c.revoked.is_(None)
     )
+    approved = map(Decision.model_validate, (await tx.execute(given)).scalars())
     enough = Needs.model_validate(ask["needs"]).people
-    return "approved" if len((await tx.execute(given)).all()) >= enough else "open"
+    return "approved" if people_among(approved) >= enough else "open"
 
 
 def must_be_open(ask: Mapping[Any, Any], now: datetime) -> None:

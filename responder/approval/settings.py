@@ -58,6 +58,12 @@ class ApprovalSettings(Frozen):
     most_edits: int = Field(
         default=5, ge=0, le=100, description="How often one plan may be edited and asked for anew."
     )
+    vouched_for: timedelta = Field(
+        default=timedelta(hours=24),
+        ge=timedelta(0),
+        description="How long whoever used an enrolment ticket counts as one person with who gave it, "
+        "where both approve the same ask.",
+    )
     break_glass: BreakGlass = Field(
         default=BreakGlass(), description="What one person may do where a quorum cannot be had."
     )

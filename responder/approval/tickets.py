@@ -65,6 +65,19 @@ async def redeem(tx: Transaction, principal: str, kept: str, now: datetime) -> N
         raise Refused(f"{principal}: that enrolment ticket was used before")
 
 
+async def givers(tx: Transaction, principal: str, since: datetime) -> tuple[str, ...]:
+    """Whose tickets *principal* used after *since*, and whose those in turn, each once."""
+    found: set[str] = set()
+    new = {principal}
+    while new:
+        query = select(enrolment_tickets.c.made_by).where(
+            enrolment_tickets.c.principal.in_(new), enrolment_tickets.c.used > since
+        )
+        new = {*(await tx.execute(query)).scalars()} - found
+        found |= new
+    return tuple(sorted(found - {principal}))
+
+
 def digest(ticket: str) -> str:
     """How a ticket is kept: the SHA-256 of it."""
     return hashlib.sha256(ticket.encode()).hexdigest()

@@ -37,6 +37,18 @@ async def test_one_stepped_up_decision_of_this_plan_suffices(asked: Asked) -> No
     assert await asked.objection("a1", ask=ask, signed=[sign(asked)]) is None
 
 
+async def test_who_gave_a_ticket_and_who_used_it_just_then_are_one_person(asked: Asked) -> None:
+    ask = await _approved(asked, needs=TWO.model_dump(mode="json"))
+    for vouched, found in (((), None), (("ben",), "1 of 2 people"), (("vic",), None)):
+        signed = [sign(asked), sign(asked, principal="ben")]
+        signed[0] = sign(asked, vouched_by=vouched)
+        said = await asked.objection("a1", ask=ask, signed=signed)
+        assert (said or "").startswith(found or ""), vouched
+        assert (said is None) is (found is None), vouched
+    third = [*signed[1:], sign(asked, vouched_by=("ben",)), sign(asked, principal="cyd")]
+    assert await asked.objection("a1", ask=ask, signed=third) is None
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
