@@ -8,12 +8,14 @@ from activities.access_keys import (
     ManagedAccessKeys,
     QuarantineUser,
     RevokeRoleSessions,
+    RevokeUserSessions,
 )
 from activities.accounts import DisableAccount, RevokeSessions
 from activities.block import Block
 from activities.certificates import ExpiringCertificates, RenewCertificate
 from activities.cloud_logs import ExportLogs
 from activities.connections import Connections
+from activities.footholds import Footholds
 from activities.forensics import CollectEvidence
 from activities.isolate import Isolate
 from activities.keys import (
@@ -35,7 +37,10 @@ ACTIONS = (
     RemoveSshKey, AddSshKey, RevokeSshKey,
     AddKeyVersion, PromoteKeyVersion, RevokeKeyVersion, DestroyKeyVersion,
     DeactivateAccessKey, DeleteAccessKey, CreateAccessKey, QuarantineUser, RevokeRoleSessions,
+    RevokeUserSessions,
     RotateKmsKey, RotateMeshCertificate, RenewCertificate,
     CollectEvidence, ExportLogs, SnapshotVolumes,
 )  # fmt: skip
-LOOKUPS = (Connections, AccessKeyUse, ManagedAccessKeys, ManagedKeys, ExpiringCertificates)
+LOOKUPS = (
+    Connections, AccessKeyUse, ManagedAccessKeys, Footholds, ManagedKeys, ExpiringCertificates,
+)  # fmt: skip

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from activities.ssh_keys import Mode
 from responder.contract import Action, Lookup
@@ -18,6 +18,16 @@ User = Annotated[str, StringConstraints(pattern=r"^[\w+=,.@-]{1,64}$")]
 KeyId = Annotated[str, StringConstraints(pattern=r"^AKIA[A-Z0-9]{12,124}$")]
 # The same page: the longest that a role's session may last.
 LONGEST_SESSION = timedelta(hours=12)
+# The same page, "GetSessionToken" and "GetFederationToken": the longest that a user's session may last.
+LONGEST_USER_SESSION = timedelta(hours=36)
+
+
+def _whole_second(value: datetime) -> datetime:
+    up = timedelta(seconds=1 if value.microsecond else 0)  # up: none of that second is spared
+    return value.astimezone(UTC).replace(microsecond=0) + up
+
+
+WholeSecond = Annotated[AwareDatetime, AfterValidator(_whole_second)]
 
 
 class KeyStatus(StrEnum):
@@ -157,18 +167,12 @@ class RevokeRoleSessions(Action[datetime | None]):
 
     cloud: Name = Field(description="The account, by its name under `inventory.clouds`.")
     role: User = Field(description="Whose sessions.")
-    before: AwareDatetime = Field(description="Sessions issued before this are denied everything.")
+    before: WholeSecond = Field(description="Sessions issued before this are denied everything.")
     lasts: timedelta | None = Field(
         default=LONGEST_SESSION,
         gt=timedelta(0),
         description="How long it is held; after 12 hours no such session is left.",
     )
-
-    @field_validator("before")
-    @classmethod
-    def _whole_seconds(cls, value: datetime) -> datetime:
-        up = timedelta(seconds=1 if value.microsecond else 0)  # up: none of that second is spared
-        return value.astimezone(UTC).replace(microsecond=0) + up
 
     def desired(self, before: datetime | None) -> datetime | None:
         return self.before if before is None else max(before, self.before)
@@ -178,6 +182,42 @@ class RevokeRoleSessions(Action[datetime | None]):
 
     def __str__(self) -> str:
         return f"end sessions of {self.role} in {self.cloud} from before {self.before:%Y-%m-%d %H:%M:%S%z}"
+
+
+class RevokeUserSessions(Action[datetime | None]):
+    """
+    Deny everything to the sessions that were made with a user's keys before a moment.
+
+    A session outlives the key that it was made with by up to 36 hours. What comes with a key itself
+    carries no time of issue and is not touched.
+    """
+
+    tier: ClassVar[Tier] = Tier.T2
+    permissions: ClassVar[tuple[str, ...]] = (
+        "iam:GetUser",
+        "iam:GetUserPolicy",
+        "iam:PutUserPolicy",
+        "iam:DeleteUserPolicy",
+    )
+    d3fend: ClassVar[str] = "D3-ST"  # Session Termination
+
+    cloud: Name = Field(description="The account, by its name under `inventory.clouds`.")
+    user: User = Field(description="Whose sessions.")
+    before: WholeSecond = Field(description="Sessions issued before this are denied everything.")
+    lasts: timedelta | None = Field(
+        default=LONGEST_USER_SESSION,
+        gt=timedelta(0),
+        description="How long it is held; after 36 hours no such session is left.",
+    )
+
+    def desired(self, before: datetime | None) -> datetime | None:
+        return self.before if before is None else max(before, self.before)
+
+    def touches(self) -> Indicators:
+        return Indicators(accounts=(self.user,))
+
+    def __str__(self) -> str:
+        return f"end sessions of {self.user} in {self.cloud} from before {self.before:%Y-%m-%d %H:%M:%S%z}"
 
 
 class KeyUse(Frozen):

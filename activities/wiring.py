@@ -11,6 +11,7 @@ from activities.access_keys import (
     ManagedAccessKeys,
     QuarantineUser,
     RevokeRoleSessions,
+    RevokeUserSessions,
 )
 from activities.accounts import DisableAccount, RevokeSessions
 from activities.aws import Clouds
@@ -18,6 +19,7 @@ from activities.block import Block
 from activities.certificates import ExpiringCertificates, RenewCertificate
 from activities.cloud_logs import ExportLogs
 from activities.connections import Connection, Connections
+from activities.footholds import Footholds
 from activities.forensics import CollectEvidence
 from activities.isolate import Isolate
 from activities.keys import KeyVersion, ManagedKeys
@@ -99,6 +101,7 @@ class Wiring:
                 | CreateAccessKey()
                 | QuarantineUser()
                 | RevokeRoleSessions()
+                | RevokeUserSessions()
                 | RotateKmsKey()
             ):
                 return self._iam.resolve(action)
@@ -115,6 +118,8 @@ class Wiring:
                 return await self._certificates.expiring(lookup)
             case AccessKeyUse():
                 return await self._iam.use(lookup)
+            case Footholds():
+                return await self._iam.footholds(lookup)
             case ManagedAccessKeys(names=names):
                 return await self._iam.among(names)
         raise Unreachable(f"{lookup}: nothing here can answer it")

@@ -6,16 +6,15 @@ from temporalio import workflow
 
 from activities.access_keys import (
     AccessKeyFacts,
-    AccessKeyUse,
     CreateAccessKey,
     DeactivateAccessKey,
     DeleteAccessKey,
     KeyStatus,
     ManagedAccessKeys,
-    cut_over,
 )
 from activities.keys import PromoteKeyVersion
 from activities.ssh_keys import Mode
+from playbooks.key_steps import key_made, proved, why_not
 from responder import Incident, Playbook
 from responder.secrets.contract import version_for
 
@@ -33,22 +32,14 @@ class AccessKeyRotation(Playbook, answers="access_key_rotation"):
         cloud, user = one.cloud, one.user
         new = CreateAccessKey(cloud=cloud, user=user, secret=one.name, version=version)
         [made] = await self.do(new)
-        record = made.points[0].record if made.verified else None
-        if not isinstance(record, dict):
-            said = "; ".join(point.said for point in made.points)
-            await self.announce(f"no access key was made for {one.user}", said, loud=True)
+        if not (key := key_made(made)):
+            why = why_not(made)
+            await self.announce(f"no access key was made for {one.user}", why, loud=True)
             return
         await self.do(PromoteKeyVersion(key=one.name, version=version))
-        give_up, ours = workflow.now() + one.give_up, [str(record["key"])]
-        keys = await self.look_up(AccessKeyUse(cloud=cloud, user=user))
-        while not cut_over(keys, ours, workflow.now() - one.quiet):
-            if workflow.now() > give_up:
-                said = "; ".join(map(str, keys))
-                await self.announce(f"{one.user} still uses an old access key", said, loud=True)
-                return
-            await workflow.sleep(one.check, summary=f"until {one.user} uses the new key only")
-            keys = await self.look_up(AccessKeyUse(cloud=cloud, user=user))
-        old = [k.key for k in keys if k.key not in ours and k.status is KeyStatus.ACTIVE]
+        if not (keys := await proved(self, one, key)):
+            return
+        old = [k.key for k in keys if k.key != key and k.status is KeyStatus.ACTIVE]
         window, mode = one.quiet + timedelta(days=2), Mode.PLANNED
         shut = [
             DeactivateAccessKey(cloud=cloud, user=user, key=k, mode=mode, lasts=window) for k in old

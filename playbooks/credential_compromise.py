@@ -5,56 +5,56 @@ from datetime import timedelta
 from temporalio import workflow
 
 from activities.access_keys import (
-    AccessKeyFacts,
-    AccessKeyUse,
-    CreateAccessKey,
     DeactivateAccessKey,
     KeyStatus,
     ManagedAccessKeys,
+    RevokeUserSessions,
 )
-from activities.keys import AddKeyVersion, ManagedKeys, PromoteKeyVersion, RevokeKeyVersion
-from activities.ssh_keys import Mode
+from activities.accounts import RevokeSessions
+from activities.keys import ManagedKeys, RevokeKeyVersion
+from playbooks.key_steps import replaced, swept, watched
 from responder import Incident, Playbook
-from responder.secrets.contract import version_for
+from responder.proposal import proposed
 
-WATCH = timedelta(minutes=30)  # as long as AWS IRP-CredCompromise 2.0 watches
+DAY, WATCH = (
+    timedelta(days=1),
+    timedelta(minutes=30),
+)  # as long as AWS IRP-CredCompromise 2.0 watches
 
 
 @workflow.defn
 class CredentialCompromise(Playbook, answers="credential_compromise"):
-    """Have nobody accept the key any longer, watch, then make a new one; what is not ours, people are told."""
+    """Shut out keys and sessions, look for what was left, watch, then rotate until the new one is in use."""
 
     attack = ("T1528", "T1552", "T1555")
 
     @workflow.run
     async def run(self, incident: Incident) -> None:
-        keys = await self.look_up(ManagedKeys(names=incident.accounts))
-        users = await self.look_up(ManagedAccessKeys(names=incident.accounts))
+        names, now = incident.accounts, workflow.now()
+        keys = await self.look_up(ManagedKeys(names=names))
+        users = await self.look_up(ManagedAccessKeys(names=names))
+        ours = {*(k.name for k in keys), *(name for u in users for name in (u.name, u.user))}
+        others = [name for name in names if name not in ours]
         stolen = [(u, k.key) for u in users for k in u.keys if k.status is KeyStatus.ACTIVE]
-        await self.do(
-            *(DeactivateAccessKey(cloud=u.cloud, user=u.user, key=k) for u, k in stolen),
+        shut = await self.do(
+            *(
+                DeactivateAccessKey(cloud=u.cloud, user=u.user, key=k, lasts=None)
+                for u, k in stolen
+            ),
+            *(RevokeUserSessions(cloud=u.cloud, user=u.user, before=now) for u in users),
             *(RevokeKeyVersion(key=k.name, version=k.current.id) for k in keys if k.current),
+            *(RevokeSessions(account=a, before=now) for a in others),
+            otherwise="the credential was not shut out",
         )
-        await self.contained()
-        new = {k.name: version_for(incident.id, k.name) for k in keys}
-        new |= {u.name: version_for(incident.id, u.name) for u in users}
-        mode, shut = Mode.EMERGENCY, workflow.now()
-        if stolen:
+        if shut:
+            await self.contained()
+        await swept(self, users, incident.began - DAY)
+        if shut and stolen:
             await workflow.sleep(WATCH, summary="a watch: is a deactivated key still used?")
-            for u in users:
-                uses = await self.look_up(AccessKeyUse(cloud=u.cloud, user=u.user))
-                if late := [str(k) for k in uses if k.used is not None and k.used > shut]:
-                    await self.announce(f"used after it was shut out: {'; '.join(late)}", loud=True)
-        await self.do(*(AddKeyVersion(key=k.name, version=new[k.name], mode=mode) for k in keys))
-        await self.do(*(_new_key(u, new[u.name]) for u in users))
-        await self.do(*(PromoteKeyVersion(key=k, version=v, mode=mode) for k, v in new.items()))
-        if new:
-            await self.announce(f"{incident.title}: {', '.join(new)} shut out and replaced")
-        if others := {*incident.accounts} - {*new} - {u.user for u in users}:
-            await self.announce(f"not ours to rotate: {', '.join(sorted(others))}", loud=True)
-
-
-def _new_key(u: AccessKeyFacts, version: str) -> CreateAccessKey:
-    return CreateAccessKey(
-        cloud=u.cloud, user=u.user, secret=u.name, version=version, mode=Mode.EMERGENCY
-    )
+            await watched(self, users, now)
+        if shut and (keys or users):
+            await replaced(self, incident.id, keys, users)
+        if others or not names:
+            said = ", ".join(others) or "No account and no key is named."
+            await self.announce(f"{incident.title}: not ours to rotate", said, loud=True)
+        await self.announce(f"{incident.title}: proposed, not applied", proposed(incident))

@@ -6,6 +6,7 @@ over every allow (IAM User Guide, "Policy evaluation logic").
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +50,23 @@ PROFILES = (
             "iam:GetRolePolicy",
             "iam:PutRolePolicy",
             "iam:DeleteRolePolicy",
+        ),
+        verified="the policy is read, and its moment compared",
+        undone="the policy is deleted, or the moment that was found is set again. Nothing at AWS ends it: without "
+        "the runner it stays",
+        proof=Proof.EMULATOR,
+        against="moto, which reads no conditions: that the policy stands, not that AWS then refuses",
+    ),
+    Profile(
+        name="AWS IAM",
+        answers=("RevokeUserSessions",),
+        changes=f"an inline policy of ours, `{OLDER_SESSIONS}`, that denies everything to sessions made with one "
+        "user's keys before a moment; never to a user that the runner has a session of",
+        permissions=(
+            "iam:GetUser",
+            "iam:GetUserPolicy",
+            "iam:PutUserPolicy",
+            "iam:DeleteUserPolicy",
         ),
         verified="the policy is read, and its moment compared",
         undone="the policy is deleted, or the moment that was found is set again. Nothing at AWS ends it: without "
@@ -128,7 +146,7 @@ class UserQuarantine:
             await self._policy.remove()
             return
         own = await self._aws.call("sts", "get_caller_identity")
-        if str(own.get("Arn", "")).endswith(f":user/{self._user}"):
+        if _is(str(own.get("Arn", "")), "user", self._user):
             raise RuntimeError(
                 f"{self.name}: {self._user} is the runner itself; nothing was changed"
             )
@@ -136,15 +154,16 @@ class UserQuarantine:
 
 
 class OlderSessions:
-    """Before which moment a role's sessions must have been issued to be denied; None: none is."""
+    """Before which moment the sessions of a role or user must be issued to be denied; None: none is."""
 
     expires_by_itself = False
 
-    def __init__(self, aws: Aws, cloud: str, role: str) -> None:
+    def __init__(self, aws: Aws, cloud: str, of: str, *, kind: str = "role") -> None:
         self._aws = aws
-        self._role = role
-        self._policy = _Inline(aws, "role", role, OLDER_SESSIONS)
-        self.name = f"older-sessions/{cloud}/{role}"
+        self._of = of
+        self._kind = kind
+        self._policy = _Inline(aws, kind, of, OLDER_SESSIONS)
+        self.name = f"older-{'' if kind == 'role' else 'user-'}sessions/{cloud}/{of}"
 
     async def read(self) -> Found[datetime | None]:
         found = await self._policy.document()
@@ -163,11 +182,18 @@ class OlderSessions:
             await self._policy.remove()
             return
         own = await self._aws.call("sts", "get_caller_identity")
-        if f":assumed-role/{self._role}/" in str(own.get("Arn", "")):
+        if _is(str(own.get("Arn", "")), self._kind, self._of):
             raise RuntimeError(
-                f"{self.name}: the runner itself has a session of {self._role}; nothing was changed"
+                f"{self.name}: the runner itself has a session of {self._of}; nothing was changed"
             )
         await self._policy.put(_before(state))
+
+
+def _is(arn: str, kind: str, name: str) -> bool:
+    """Whether who called is that role or user; a user may have a path before its name."""
+    if kind == "role":
+        return f":assumed-role/{name}/" in arn
+    return re.search(rf":user/(?:.*/)?{re.escape(name)}$", arn) is not None
 
 
 def _all() -> dict[str, Any]:

@@ -12,9 +12,12 @@ from activities.access_keys import (
     KeyUse,
     QuarantineUser,
     RevokeRoleSessions,
+    RevokeUserSessions,
 )
 from activities.aws import Clouds
+from activities.footholds import Footholds, Swept
 from activities.kms_keys import RotateKmsKey
+from activities.providers.iam_footholds import swept
 from activities.providers.iam_keys import AccessKey, DeletedAccessKey, NewAccessKey, keys_of
 from activities.providers.iam_policies import OlderSessions, UserQuarantine
 from activities.providers.kms import KmsKey
@@ -29,6 +32,7 @@ IamChange = (
     | CreateAccessKey
     | QuarantineUser
     | RevokeRoleSessions
+    | RevokeUserSessions
     | RotateKmsKey
 )
 
@@ -61,6 +65,8 @@ class Iam:
                 return UserQuarantine(aws, action.cloud, action.user)
             case RevokeRoleSessions():
                 return OlderSessions(aws, action.cloud, action.role)
+            case RevokeUserSessions():
+                return OlderSessions(aws, action.cloud, action.user, kind="user")
             case RotateKmsKey():
                 return KmsKey(aws, action.cloud, action.key, action.since)
 
@@ -68,6 +74,11 @@ class Iam:
         """The keys of a user with their last use."""
         self._check(str(lookup), lookup.cloud)
         return await keys_of(self._clouds.open(lookup.cloud), lookup.user)
+
+    async def footholds(self, lookup: Footholds) -> Swept:
+        """What a user, or somebody in its name, may have left to come back by."""
+        self._check(str(lookup), lookup.cloud)
+        return await swept(self._clouds.open(lookup.cloud), lookup.user, lookup.since)
 
     async def among(self, names: tuple[str, ...]) -> list[AccessKeyFacts]:
         """The access keys that are rotated here among *names*, in the settings' order."""

@@ -54,6 +54,7 @@ class Imagination:
     things: dict[str, tuple[Any, datetime | None]] = field(default_factory=dict)
     written: list[Written] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
+    notes: dict[str, JsonValue] = field(default_factory=dict)
 
 
 class ImaginedThing:
@@ -71,7 +72,8 @@ class ImaginedThing:
         state, until = self._mind.things.get(self.name, (None, None))
         if self.name not in self._mind.things or (until and until <= self._mind.clock()):
             return Found(state=self._action.usual())
-        return Found(state=state, expires=until)
+        note = self._mind.notes.get(type(self._action).__name__)
+        return Found(state=state, expires=until, record=note)
 
     async def write(
         self,
@@ -121,6 +123,10 @@ class ImaginedWorld:
         """Say what *action* will find at each of its points."""
         for thing in self.resolve(action).values():
             self.mind.things[thing.name] = (state, None)
+
+    def notes(self, kind: type[Action[Any]], record: JsonValue) -> None:
+        """Say what a point notes beside the state once an action was done: the id of what was made."""
+        self.mind.notes[kind.__name__] = record
 
     def answers(self, kind: type[Lookup[Any]], value: Any) -> None:  # noqa: ANN401 - or a function of the lookup
         """Say what a lookup will be told: a value, or a function that is given the lookup."""

@@ -13,6 +13,7 @@ from activities.access_keys import (
     Quarantine,
     QuarantineUser,
     RevokeRoleSessions,
+    RevokeUserSessions,
 )
 from activities.accounts import AccountState, DisableAccount, RevokeSessions, Sessions
 from activities.block import Block
@@ -62,6 +63,7 @@ EXAMPLES: tuple[tuple[Action[Any], Any], ...] = (
     (CreateAccessKey(**_IN_CLOUD, secret="deploy-key", version=VERSION), Stage.ABSENT),
     (QuarantineUser(**_IN_CLOUD), Quarantine.OPEN),
     (RevokeRoleSessions(cloud="prod", role="deploy", before=NOON), None),
+    (RevokeUserSessions(**_IN_CLOUD, before=NOON), None),
     (RotateKmsKey(cloud="prod", key="1234abcd-12ab-34cd-56ef-1234567890ab", since=NOON), False),
     (RotateMeshCertificate(host="web1", incident=CASE), False),
     (RenewCertificate(certificate="web-tls", renewal=VERSION), Renewal.DUE),

@@ -8,6 +8,7 @@ shown here, only that the status and the policies are what AWS's documentation a
 import json
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from activities.access_keys import (
     KeyUse,
     Quarantine,
     RevokeRoleSessions,
+    RevokeUserSessions,
     cut_over,
 )
 from activities.aws import Aws, AwsError
@@ -31,7 +33,7 @@ from responder.errors import Drifted, Unreachable
 from responder.secrets.contract import Stage, version_for
 from responder.secrets.sealed import SealedSecrets
 from tests.providers.aws.conftest import REGION
-from tests.providers.aws.server import Door
+from tests.providers.aws.server import Call, Door
 
 Colleague = Callable[[str], Any]
 SECRET = "app/uploader"
@@ -244,3 +246,66 @@ async def test_a_user_or_role_that_does_not_exist_is_an_error_and_not_open(aws: 
 def test_what_is_no_name_of_a_user_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="user"):
         CreateAccessKey(cloud="p", user=name, secret=SECRET, version=version_for("a", "b"))
+
+
+async def test_a_users_older_sessions_are_denied_and_its_other_policies_left(
+    aws: Aws, colleague: Colleague, user: str
+) -> None:
+    iam = colleague("iam")
+    theirs = json.dumps(policy("Allow", "s3:*"))
+    iam.put_user_policy(UserName=user, PolicyName="theirs", PolicyDocument=theirs)
+    action = RevokeUserSessions(cloud="prod", user=user, before=NOW + timedelta(microseconds=1))
+    sessions = OlderSessions(aws, "prod", user, kind="user")
+    for _ in range(2):
+        await put(sessions, action.desired((await sessions.read()).state))
+        assert (await sessions.read()).state == NOW + timedelta(seconds=1)
+    document = iam.get_user_policy(UserName=user, PolicyName=OLDER_SESSIONS)["PolicyDocument"]
+    [statement] = document["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {
+        "DateLessThan": {"aws:TokenIssueTime": "2026-11-21T00:00:01Z"}
+    }
+    await put(sessions, None)
+    assert iam.list_user_policies(UserName=user)["PolicyNames"] == ["theirs"]
+
+
+@pytest.mark.parametrize(
+    ("arn", "kind", "is_it"),
+    [
+        ("arn:aws:iam::123456789012:user/ana", "user", True),
+        ("arn:aws:iam::123456789012:user/teams/ops/ana", "user", True),
+        ("arn:aws:iam::123456789012:user/ana-too", "user", False),
+        ("arn:aws:iam::123456789012:user/not-ana", "user", False),
+        ("arn:aws:sts::123456789012:assumed-role/ana/session", "role", True),
+        ("arn:aws:sts::123456789012:assumed-role/ana-too/session", "role", False),
+    ],
+)
+async def test_the_runner_itself_is_never_shut_out(
+    arn: str, kind: str, is_it: bool, aws: Aws, colleague: Colleague, way: Door
+) -> None:
+    """Also where its user has a path before its name."""
+    iam = colleague("iam")
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_user(UserName="ana")
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName="ana", AssumeRolePolicyDocument=json.dumps(policy("Allow", "x:y")))
+
+    def identity(call: Call) -> tuple[int, str, bytes] | None:
+        if call.operation != "GetCallerIdentity":
+            return None
+        said = f"<GetCallerIdentityResult><Arn>{arn}</Arn><Account>123456789012</Account></GetCallerIdentityResult>"
+        space = "https://sts.amazonaws.com/doc/2011-06-15/"
+        return 200, "text/xml", f'<R xmlns="{space}">{said}</R>'.encode()
+
+    way.answering.append(identity)
+    sessions = OlderSessions(aws, "prod", "ana", kind=kind)
+    resources = [(sessions, NOW)]
+    if kind == "user":
+        resources.append((UserQuarantine(aws, "prod", "ana"), Quarantine.QUARANTINED))
+    for resource, state in resources:
+        if is_it:
+            with pytest.raises(RuntimeError, match="runner itself"):
+                await put(resource, state)
+        else:
+            await put(resource, state)
+        await put(resource, None if resource is sessions else Quarantine.OPEN)
