@@ -132,9 +132,17 @@ def print_playbooks() -> None:
         kinds = [k for k in (*activities.ACTIONS, *activities.LOOKUPS) if k.__name__ in words]
         print(f"\n## {playbook.__name__}\n\n{_prose(module)}\n\n{_prose(playbook)}\n")
         print(f"- answers: `{playbook.answers}` at {', '.join(playbook.priorities)}")
+        print(f"- ATT&CK techniques it answers: {', '.join(playbook.attack) or 'none named'}")
         print(f"- may use: {', '.join(f'`{k.__name__}`' for k in kinds) or 'nothing but words'}")
+        print(f"- D3FEND techniques of its actions: {_countered(kinds)}")
         within = playbook.contain_within
         print(f"- contains within: {within or 'the contain clock of the priority'}")
+
+
+def _countered(kinds: Sequence[type[Any]]) -> str:
+    """The D3FEND technique of each action that has one."""
+    found = [f"{k.d3fend} (`{k.__name__}`)" for k in kinds if getattr(k, "d3fend", "")]
+    return ", ".join(found) or "none"
 
 
 def print_actions() -> None:
