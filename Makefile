@@ -14,8 +14,8 @@ help: ## list these tasks
 
 install: $(VENV)/.installed ## the environment alone, from the lock with hashes
 
-demo: install ## a minute's story; make demo ARGS=--yes needs no person
-	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/responder demo $(ARGS)
+demo: install ## a minute's story; ARGS=--yes needs no person; PLAYBOOK=name rehearses that playbook's
+	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/responder demo $(if $(PLAYBOOK),--playbook '$(PLAYBOOK)') $(ARGS)
 
 up: install ## the runner with its embedded parts, until Ctrl-C
 	@PATH="$$PATH:/usr/sbin:/sbin" $(BIN)/responder up

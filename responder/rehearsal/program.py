@@ -27,14 +27,16 @@ def main() -> None:
     os.environ["TMPDIR"] = str(folder)
     wish = json.load(sys.stdin)
     forbid(folder)
-    json.dump(asyncio.run(_rehearse(wish)), sys.stdout)
+    json.dump(asyncio.run(rehearse(wish)), sys.stdout)
     sys.stdout.flush()
 
 
-async def _rehearse(wish: dict[str, Any]) -> dict[str, Any]:
+async def rehearse(wish: dict[str, Any]) -> dict[str, Any]:
+    """What is wished for, rehearsed in this process: the lines of the story, and how its incidents stand."""
     from responder.catalogue import load  # noqa: PLC0415 - after the guard stands
     from responder.incident import Alert  # noqa: PLC0415
     from responder.policy.judge import Policy  # noqa: PLC0415
+    from responder.rehearsal.attending import attend  # noqa: PLC0415
     from responder.rehearsal.rehearsal import rehearsing  # noqa: PLC0415
     from responder.rehearsal.story import told  # noqa: PLC0415
     from responder.triage import Assessment, Triage  # noqa: PLC0415
@@ -54,9 +56,8 @@ async def _rehearse(wish: dict[str, Any]) -> dict[str, Any]:
         playbooks,
     )
     said = _SAYS[wish["answers"]]
-    async with rehearsing(
-        kinds, Policy.model_validate(wish["policy"]), says=lambda _: said
-    ) as rehearsal:
+    policy = Policy.model_validate(wish["policy"])
+    async with rehearsing(kinds, policy, says=lambda _: said) as rehearsal:
         began = rehearsal.clock.now
         numbers = []
         for one in TypeAdapter(list[Alert]).validate_python(wish["alerts"]):
@@ -70,7 +71,11 @@ async def _rehearse(wish: dict[str, Any]) -> dict[str, Any]:
             )
             if number is not None:
                 numbers.append(number)
-        await rehearsal.go_on(timedelta(seconds=wish["seconds"]))
+        time = timedelta(seconds=wish["seconds"])
+        if wish.get("attended"):
+            await attend(rehearsal, policy, numbers, time)
+        else:
+            await rehearsal.go_on(time)
         lines = await told(rehearsal, began)
         found = [await rehearsal.incident(number) for number in numbers]
     return {
@@ -78,7 +83,11 @@ async def _rehearse(wish: dict[str, Any]) -> dict[str, Any]:
         "lines": [line.model_dump(mode="json") for line in lines],
         "incidents": [
             {key: one[key] for key in ("id", "priority", "category", "subject", "status", "clocks")}
-            | {"asks": len(one["asks"]), "holds": [_hold(hold) for hold in one["holds"]]}
+            | {
+                "asks": len(one["asks"]),
+                "holds": [_hold(hold) for hold in one["holds"]],
+                "runs": [{key: run[key] for key in ("id", "state", "said")} for run in one["runs"]],
+            }
             for one in found
         ],
     }
