@@ -11,6 +11,7 @@ def main(serve: Path, worker: Path) -> None:
     """A worker that is taken over must be able to neither approve nor read a second factor."""
     own, given = Keys(serve), Keys(worker)
     own.make_missing()
+    given.make_for_workers()
     for mine, theirs in (
         (own.payloads, given.payloads),
         (own.evidence, given.evidence),

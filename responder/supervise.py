@@ -48,7 +48,9 @@ class Supervisor:
     async def start(self) -> None:
         """Start all parts and wait until they are ready. Raises `StateError` if they cannot be."""
         self._take_lock()
-        Keys(self.settings.state).make_missing()
+        keys = Keys(self.settings.state)
+        keys.make_missing()
+        keys.make_for_workers()
         # All at once: each of them waits for what it needs of the others.
         await self.zygote.start()
         self._watches += [asyncio.create_task(child.watch()) for child in (self.serve, self.worker)]

@@ -37,6 +37,7 @@ from responder.verbs.previewing import Previewing
 from responder.verbs.reporting import Reporting
 from responder.verbs.sweeping import Sweep
 from responder.workflows.incident import IncidentWorkflow
+from responder.verbs.warrants import Warrants
 from responder.workflows.lease import LeaseWorkflow
 from responder.workflows.preview import PreviewWorkflow
 from responder.workflows.scheduled import ScheduledWorkflow
@@ -58,7 +59,8 @@ def make_context(settings: Settings, store: Store, client: Client) -> Context:
     """The parts of the verbs, put together from the settings."""
     kinds = load_kinds(settings)
     policy = settings.policy(surroundings(settings))
-    verifier = Verifier.at(Keys(settings.state).public)
+    keys = Keys(settings.state)
+    verifier = Verifier.at(keys.public)
     return Context(
         store=store,
         kinds=kinds,
@@ -67,6 +69,7 @@ def make_context(settings: Settings, store: Store, client: Client) -> Context:
         judgement=Judgement(verifier, settings.directory(), settings.approvals.break_glass),
         verifier=verifier,
         temporal=Link(client, settings.temporal.task_queue),
+        warrants=Warrants.load(keys.warrants),
         worker=f"{socket.gethostname()}/{os.getpid()}",
         approvals=settings.approvals,
     )

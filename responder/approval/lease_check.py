@@ -7,12 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import select
 
-from responder.approval.decision import Judgement, Signed
+from responder.approval.decision import AskedBy, Judgement
+from responder.approval.signed import signed_for
 from responder.people.approver_rights import About
 from responder.policy.leases import LeaseChange
 from responder.policy.tiers import TierRules
 from responder.store.database import Transaction
-from responder.store.tables import decisions, incidents
+from responder.store.tables import incidents
 
 
 def change_of(ask: Mapping[Any, Any]) -> LeaseChange | None:
@@ -37,19 +38,15 @@ async def objection(
         return f"ask {ask['id']} does not say what it is about"
     if ask["kind"] != change.kind:
         return f"ask {ask['id']} was decided to {change.kind} a lease, not to {ask['kind']} it"
-    query = select(decisions).where(decisions.c.ask == ask["id"]).order_by(decisions.c.id)
-    signed = [
-        Signed(document=row["document"], signature=row["signature"], revoked=row["revoked"])
-        for row in (await tx.execute(query)).mappings()
-    ]
     return judgement.objection(
         ask,
-        signed,
+        await signed_for(tx, ask),
         digest=change.digest,
         now=now,
         begun=False,
         least=tiers.asked(change.tier),
         about=await about(tx, change),
+        asked_by=AskedBy(never_alone=frozenset({change.asked_by})),
     )
 
 

@@ -41,6 +41,7 @@ from responder.triage import Assessment, Triage
 from responder.verbs.context import Context, Kinds
 from responder.verbs.sweeping import EVERY as SWEPT
 from responder.verbs.sweeping import Sweep
+from responder.verbs.warrants import Warrants
 from responder.worker import make_worker
 
 QUEUE = "rehearsal"
@@ -285,6 +286,7 @@ async def rehearsing(
             judgement=Judgement(signer.verifier, directory()),
             verifier=signer.verifier,
             temporal=Link(env.client, QUEUE),
+            warrants=Warrants(KeyRing.fresh()),
             worker="rehearsal",
             patience=timedelta(0),  # real seconds, which nobody waits for here
         )

@@ -114,6 +114,8 @@ incidents = Table(
     Column("lapses", Moment, nullable=True),
     Column("next_strike", Moment, nullable=True),
     Column("chain", JSON, nullable=True),
+    # The people who opened it, or joined it, by hand; none where senders' alerts did.
+    Column("asked_by", JSON, nullable=True),
     Index("ix_incidents_closed", "closed"),
     Index("ix_incidents_next_strike", "next_strike"),
 )
@@ -168,6 +170,7 @@ steps = Table(
     Column("begun", Moment, nullable=True),
     Column("finished", Moment, nullable=True),
     Column("said", Text, nullable=False, default=""),
+    Column("warrant", LargeBinary, nullable=True),
     Index("ix_steps_run", "run"),
 )
 
@@ -222,6 +225,7 @@ resources = Table(
     Column("base_known", Boolean, nullable=False),
     Column("base_expires", Moment, nullable=True),
     Column("base_record", JSON, nullable=True),
+    Column("base_seal", LargeBinary, nullable=True),
     Column("record", JSON, nullable=True),
     Column("wanted", JSON, nullable=True),
     Column("until", Moment, nullable=True),

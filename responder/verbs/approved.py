@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from responder.approval.decision import Signed
+from responder.approval.decision import AskedBy
+from responder.approval.signed import signed_for
 from responder.people.approver_rights import About
 from responder.plan import Plan
 from responder.policy.judge import judge
 from responder.policy.tiers import Needs, Ruling, TierRules
 from responder.store.database import Transaction
-from responder.store.tables import decisions, incidents
+from responder.store.tables import incidents
 from responder.verbs import planning
 from responder.verbs.context import Context
 
@@ -28,19 +29,16 @@ async def objection(
     plan = Plan.model_validate(step["plan"])
     if plan.digest != step["digest"]:
         return "the plan was changed after it was made"
-    query = select(decisions).where(decisions.c.ask == ask["id"])
-    signed = [
-        Signed(document=row["document"], signature=row["signature"], revoked=row["revoked"])
-        for row in (await tx.execute(query)).mappings()
-    ]
+    begun = context.warrants.carried(step["key"], plan.digest, step["begun"], step["warrant"])
     said = context.judgement.objection(
         ask,
-        signed,
+        await signed_for(tx, ask),
         digest=plan.digest,
         now=now,
-        begun=step["begun"] is not None,
+        begun=bool(begun),
         least=_least(context.policy().tiers, plan),
         about=await _about(tx, plan),
+        asked_by=AskedBy(barred=frozenset(one.name for one in plan.asked_by)),
     )
     return said or await _rejudged(context, tx, plan, now)
 

@@ -56,6 +56,7 @@ async def open_ask(
             "digest": plan.digest,
             "tier": plan.tier,
             "expires": expires.isoformat(),
+            **({"asked_by": people} if (people := [one.name for one in plan.asked_by]) else {}),
         },
     )
     await append(tx, now, entry)
@@ -67,11 +68,17 @@ async def open_ask(
         people=needs.people,
         tier=plan.tier,
         category=run.incident.category,
+        barred=tuple(one.name for one in plan.asked_by) if needs.not_requester else (),
         subject=f"{run.incident.priority} {run.incident.id}: approve? {plan.summary}",
-        body=f"Why: {plan.reason}\nTouches: {plan.blast}\nApprove by {expires:%H:%M:%S} UTC\n\n"
-        f"    responder approvals show {ask}",
+        body=f"Why: {plan.reason}\n{_asked_for(plan)}Touches: {plan.blast}\n"
+        f"Approve by {expires:%H:%M:%S} UTC\n\n    responder approvals show {ask}",
     )
     await tell_approvers(tx, context.judgement.people, context.approvals, asked, now)
+
+
+def _asked_for(plan: Plan) -> str:
+    named = " and ".join(str(one) for one in plan.asked_by)
+    return f"Asked for by {named}\n" if named else ""
 
 
 async def expire(tx: Transaction, ask: Mapping[Any, Any], now: datetime) -> bool:

@@ -6,40 +6,30 @@ from the plan it was taken for; a person may move that by a signed extension, or
 decision. What a row says beyond that is put back, and people are told.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import Select, exists, select, update
+from sqlalchemy import select, update
 
 from responder.approval.decision import Judgement
 from responder.approval.lease_check import change_of, objection
 from responder.audit import Entry, append
+from responder.contract import Request
 from responder.people.person import Directory, Person, Role
-from responder.plan import Plan
 from responder.policy.leases import LeaseKind
 from responder.store.database import Transaction
 from responder.store.leasing import leased
 from responder.store.rows import Row
-from responder.store.tables import asks, decisions, holds, resources, steps
+from responder.store.tables import asks, decisions, holds, resources
 from responder.verbs.asking import bump
+from responder.verbs.carried import Carried, carried_by
 from responder.verbs.context import Context
 from responder.verbs.telling import tell_audited
 
 DONE = "done"  # what ended the hold of an action that cannot be undone: there is nothing to hold
 TIME = "time"
-_MOST_KEPT = 4096
-
-
-@dataclass(frozen=True)
-class Carried:
-    """How long a plan carries one of its changes; *lasts* says nothing of what cannot be undone."""
-
-    lasts: timedelta | None
-    reversible: bool
 
 
 @dataclass(frozen=True)
@@ -71,40 +61,22 @@ class _Everybody(Directory):
         return Person(name=name, roles=(Role.ADMIN,))
 
 
-_carried: OrderedDict[tuple[str, str], tuple[Carried, ...]] = OrderedDict()
-
-
-def remember(key: str, digest: str, plan: Plan) -> tuple[Carried, ...]:
-    """Keep what *plan*, which has *digest*, carries, so that it is not read for each of its points."""
-    found = tuple(Carried(one.lasts, one.reversible) for one in plan.changes)
-    _carried[key, digest] = found
-    if len(_carried) > _MOST_KEPT:
-        _carried.popitem(last=False)
-    return found
-
-
-def every_hold() -> Select[Any]:
-    """Holds with what believing them takes; where nothing was decided about one, no more is read."""
-    return select(
-        holds,
-        steps.c.digest.label("step_digest"),
-        steps.c.begun.label("step_begun"),
-        exists(select(leased.c.ask).where(leased.c.hold == holds.c.id)).label("decided"),
-    ).outerjoin(steps, steps.c.key == holds.c.step)
-
-
 async def believe(
     context: Context, tx: Transaction, rows: Sequence[Row], now: datetime
 ) -> list[Belief]:
     """What is believed of *rows*, read by `every_hold`, in their order."""
     words = await _words(context, tx, [row for row in rows if row["decided"]], now)
     return [
-        _believe(row, await _carried_by(tx, row), words.get(row["id"], _Word()), now)
+        _believe(
+            context, row, await carried_by(context, tx, row), words.get(row["id"], _Word()), now
+        )
         for row in rows
     ]
 
 
-def _believe(row: Row, carried: Carried | None, word: _Word, now: datetime) -> Belief:
+def _believe(
+    context: Context, row: Row, carried: Carried | None, word: _Word, now: datetime
+) -> Belief:
     if word.ended is not None:
         values = {"ended": word.ended, "ended_by": word.ended_by}
         if row["ended"] is not None:
@@ -112,13 +84,14 @@ def _believe(row: Row, carried: Carried | None, word: _Word, now: datetime) -> B
         said = f"{word.ended_by} ended it at {_utc(word.ended)}, and its row says that it lives"
         return Belief({**row, **values}, lives=False, over=True, forged=said, values=values)
     if carried is None:
-        said = "no plan carries it: it was never decided that it should be held"
+        said = "no plan that was begun carries it: it was never decided that this should be held"
         return Belief(row, lives=False, over=False, forged=said)
-    until = row["until"]
-    if carried.reversible:
-        until = None if carried.lasts is None else row["taken"] + carried.lasts
-        if until is not None and word.until is not None:
-            until = max(until, word.until)
+    lasts = carried.lasts
+    if not carried.reversible:  # how long it is tried
+        lasts = lasts or context.kinds.action(Request.model_validate(row["request"])).try_for
+    until = None if lasts is None else row["taken"] + lasts
+    if until is not None and word.until is not None:
+        until = max(until, word.until)
     over = until is not None and until <= now
     done = row["ended_by"] == DONE and not carried.reversible
     said, values = "", {}
@@ -132,25 +105,6 @@ def _believe(row: Row, carried: Carried | None, word: _Word, now: datetime) -> B
         said += f" ({word.refused})"
     lives = not over and not done
     return Belief({**row, **values}, lives, over=not lives, forged=said, values=values or None)
-
-
-async def _carried_by(tx: Transaction, row: Row) -> Carried | None:
-    """What the hold's own plan carries; None if there is none, or it is another than was ruled on."""
-    key, digest = row["step"], row["step_digest"]
-    if digest is None or row["taken"] != row["step_begun"]:
-        return None
-    found = _carried.get((key, digest))
-    if found is None:
-        query = select(steps.c.plan).where(steps.c.key == key)
-        try:
-            plan = Plan.model_validate((await tx.execute(query)).scalar_one())
-        except ValidationError:
-            return None
-        if plan.digest != digest:
-            return None
-        found = remember(key, digest, plan)
-    index = row["id"].removeprefix(f"{key}/").split("/", 1)[0]
-    return found[int(index)] if index.isdigit() and int(index) < len(found) else None
 
 
 async def _words(

@@ -15,7 +15,8 @@ from responder.policy.tiers import Ruling
 from responder.store.database import Transaction
 from responder.store.rows import insert_new
 from responder.store.tables import holds, incidents, resources, runs, steps
-from responder.verbs.believing import DONE, remember
+from responder.verbs.believing import DONE
+from responder.verbs.carried import remember
 from responder.verbs.context import Context
 from responder.verbs.enforcing import enforce
 from responder.verbs.planning import Seen
@@ -24,6 +25,7 @@ from responder.verbs.telling import tell
 
 
 async def take(
+    context: Context,
     tx: Transaction,
     run: Run,
     key: str,
@@ -43,7 +45,7 @@ async def take(
             continue
         until = _ends(one.action, change.lasts, now)
         for point, resource in one.resources.items():
-            if not await _claim_resource(tx, resource.name, point, one, now):
+            if not await _claim_resource(context, tx, resource.name, point, one, now):
                 return resource.name
             hold = {
                 "id": f"{key}/{index}/{point}",
@@ -63,14 +65,16 @@ async def take(
     still_open = still_open.where(
         runs.c.id == run.id, runs.c.closed.is_(None), incidents.c.closed.is_(None)
     )
+    digest = plan.digest
+    allowed = [i for i, change in enumerate(plan.changes) if change.ruling is not Ruling.REFUSE]
+    warrant = context.warrants.step(key, digest, now, allowed)
     begun_now = await tx.execute(
         update(steps)
         .where(steps.c.key == key, still_open.exists())
-        .values(state="carrying", begun=now, said="")
+        .values(state="carrying", begun=now, said="", warrant=warrant)
     )
     if begun_now.rowcount != 1:
         raise Refused(f"{run.id}: the run or its incident is closed; nothing was done")
-    digest = plan.digest
     remember(key, digest, plan)
     begun = [
         (change.summary, sorted(one.resources))
@@ -98,7 +102,9 @@ def taken_by(plan: Plan) -> list[str]:
     return list(dict.fromkeys(point.resource for point in points))
 
 
-async def _claim_resource(tx: Transaction, name: str, point: str, one: Seen, now: datetime) -> bool:
+async def _claim_resource(
+    context: Context, tx: Transaction, name: str, point: str, one: Seen, now: datetime
+) -> bool:
     """See that the resource's row is held; False while it is undone, or if it was since the reading."""
     query = select(resources).where(resources.c.name == name).with_for_update()
     row = (await tx.execute(query)).one_or_none()
@@ -114,7 +120,9 @@ async def _claim_resource(tx: Transaction, name: str, point: str, one: Seen, now
         await tx.execute(update(resources).where(resources.c.name == name).values(soon))
         return True
     found = one.found[point]
-    values = base_of(one.action.state().dump_python, found) | {
+    base = base_of(one.action.state().dump_python, found)
+    values = base | {
+        "base_seal": context.warrants.base(name, point, base),
         "point": point,
         "state": "held",
         "wanted": None,

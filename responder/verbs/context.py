@@ -21,6 +21,7 @@ from responder.digest import digest_of
 from responder.errors import ActionError, Refused
 from responder.policy.judge import Policy
 from responder.store import Store
+from responder.verbs.warrants import Warrants
 from responder.workflows.playbook import Playbook
 
 _BEAT_SECONDS = 1.0
@@ -107,6 +108,7 @@ class Context:
     judgement: Judgement
     verifier: Verifier
     temporal: Temporal
+    warrants: Warrants
     worker: str = "worker"
     patience: timedelta = timedelta(seconds=8)
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)

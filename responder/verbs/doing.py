@@ -123,6 +123,7 @@ class Doing:
         now: datetime,
     ) -> str | None:
         """Write down what the ruling means; returns a resource that must be waited for, if any."""
+        context = self._context
         entry = Entry(
             kind="planned",
             actor=run.id,
@@ -142,12 +143,12 @@ class Doing:
                 await self._refuse(tx, run.incident.id, key, plan.reason, now)
             case Ruling.ASK:
                 await append(tx, now, entry)
-                await open_ask(tx, self._context, run, key, plan, now)
+                await open_ask(tx, context, run, key, plan, now)
             case Ruling.ALLOW:
                 if said := await paused(tx):
                     await tx.rollback()
                     raise Unreachable(f"{key}: {said}; trying again")
-                return await carrying.take(tx, run, key, plan, seen, now, entry)
+                return await carrying.take(context, tx, run, key, plan, seen, now, entry)
         return None
 
     async def _refuse(
@@ -249,7 +250,7 @@ class Doing:
                     )
                     await append(tx, now, entry)
                     break
-                if not (lifting := await carrying.take(tx, run, key, plan, seen, now)):
+                if not (lifting := await carrying.take(context, tx, run, key, plan, seen, now)):
                     return None
                 await tx.rollback()
             await asyncio.sleep(_LIFTING_WAIT)

@@ -159,10 +159,12 @@ async def _learn_base(context: Context, held: Held, found: Found[Any]) -> Held:
         "base_expires": found.expires,
         "base_record": found.record,
     }
+    name, point = held.row["name"], held.row["point"]
+    values["base_seal"] = context.warrants.base(name, point, values)
     async with context.store.transaction() as tx:
         await tx.execute(
             update(resources)
-            .where(resources.c.name == held.row["name"], resources.c.base_known.is_(False))
+            .where(resources.c.name == name, resources.c.base_known.is_(False))
             .values(values)
         )
     return Held({**held.row, **values}, held.live, held.actions)

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from responder.contract import Action, Request
 from responder.store.database import Transaction
 from responder.store.tables import holds, resources
-from responder.verbs.believing import Belief, believe, every_hold
+from responder.verbs.believing import Belief, believe
+from responder.verbs.carried import every_hold
 from responder.verbs.context import Context
 
 # How much longer than the lease an enforcement point itself keeps a state: long enough for our own
@@ -74,6 +75,8 @@ async def load(context: Context, tx: Transaction, name: str) -> Held | None:
         .one_or_none()
     )
     if row is None or row["state"] != "held":
+        return None
+    if not context.warrants.base_holds(row):  # nothing is built on it; the guard tells people
         return None
     found = await believed(context, tx, name, context.store.now())
     live = [one.row for one in found if one.lives]

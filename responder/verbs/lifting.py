@@ -63,6 +63,13 @@ _GIVEN_UP = _Ended(
 )
 
 
+# Told in one voice by whoever comes upon it first: the guard while it is held, the undo after.
+BASE_CHANGED = (
+    "what its row says was there before the change is not what a worker read: somebody can write to the "
+    "store who should not. It was left as it is; put it back by hand, and run `responder audit verify`"
+)
+
+
 def _left_alone(said: str) -> _Ended:
     return _Ended("disputed", "disputed", Outcome.VERIFIED, "left alone", said)
 
@@ -164,7 +171,10 @@ async def _undo(context: Context, claimed: _Claimed) -> None:
             raise Unreachable(  # noqa: TRY301 - told to people like any other silence
                 f"{row['name']}: {row['point']} is no longer configured; it stays as it is"
             )
-        ended = await _fall_back(action, resource, row, context.store.now())
+        if action.reversible and not context.warrants.base_holds(row):
+            ended = _left_alone(BASE_CHANGED)
+        else:
+            ended = await _fall_back(action, resource, row, context.store.now())
     except Unreachable as error:
         await _unreached(context, claimed, error.message)
         raise

@@ -12,7 +12,7 @@ from responder.approval.edits import Edited
 from responder.contract import Action, Found, Request, Resource
 from responder.errors import Refused
 from responder.incident import Indicators
-from responder.plan import Blast, Change, Plan, PointPlan
+from responder.plan import Blast, Change, How, Plan, PointPlan, Requester
 from responder.policy.judge import Case, Policy, judge
 from responder.policy.shared import shortened
 from responder.policy.tiers import Ruling, Tier
@@ -225,6 +225,7 @@ def draw(
         step=step,
         playbook=run.playbook,
         code=run.code,
+        asked_by=_asked_by(run) if edit is None else edit.asked_by,
         changes=tuple(changes),
         touches=touches,
         blast=blast,
@@ -239,6 +240,10 @@ def draw(
         policy=policy.version,
         at=now,
     )
+
+
+def _asked_by(run: Run) -> tuple[Requester, ...]:
+    return tuple(Requester(name=name, how=How.OPENED) for name in run.asked_by)
 
 
 def _dropped(one: Seen, why: str) -> Change:

@@ -28,6 +28,7 @@ class Run(Frozen):
     incident: Incident
     whole: Indicators
     bound: str = ""
+    asked_by: tuple[str, ...] = ()
 
 
 class _Strange(Exception):
@@ -138,6 +139,7 @@ async def _find(tx: Transaction) -> Run:
             indicators=Indicators.model_validate(row["runs_indicators"]),
         ),
         whole=Indicators.model_validate(row["incidents_indicators"]),
+        asked_by=tuple(row["incidents_asked_by"] or ()),
     )
 
 

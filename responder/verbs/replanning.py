@@ -23,7 +23,7 @@ async def edited(
     if step["begun"] is not None:
         return "it is marked as edited, and it has begun"
     given = await read_edits(tx, context.verifier, ask, plan, step["key"])
-    return given if isinstance(given, str) else applied(plan.changes, given)
+    return given if isinstance(given, str) else applied(plan, given)
 
 
 async def replaced(

@@ -36,6 +36,7 @@ from responder.verbs.doing import Doing
 from responder.verbs.lifting import lift
 from responder.verbs.reporting import Reporting
 from responder.verbs.sweeping import Sweep
+from responder.verbs.warrants import Warrants
 from responder.workflows.wire import Batch, Done, Lifted
 from tests.databases import ManualClock
 from tests.verbs.world import Point, World
@@ -121,6 +122,7 @@ class Desk:
             self.world.hosts[host] = Point(host, clock, expires_by_itself=False)
         self.server = Server()
         self.signer = Signer(Ed25519PrivateKey.generate())
+        self.warrants = Warrants(KeyRing.fresh())
         self.people = {person.name: person for person in PEOPLE}
         self.context = self.worker("worker-1")
 
@@ -131,7 +133,7 @@ class Desk:
             policy=lambda: self.policy,
             judgement=Judgement(self.signer.verifier, Directory(self.people.values())),
             verifier=self.signer.verifier,
-            temporal=self.server, worker=name, patience=timedelta(0),
+            temporal=self.server, warrants=self.warrants, worker=name, patience=timedelta(0),
         )  # fmt: skip
 
     async def open_run(

@@ -214,7 +214,7 @@ async def test_a_hold_that_no_plan_carries_reaches_no_point_and_undoes_nothing(d
     writes = len(desk.fra.writes)
     assert not (await desk.lift(other)).over
     assert len(desk.fra.writes) == writes
-    assert "no plan carries it" in (await alarms(desk))[0]
+    assert "no plan that was begun carries it" in (await alarms(desk))[0]
 
 
 async def test_a_plan_that_was_changed_after_it_was_ruled_on_carries_nothing(desk: Desk) -> None:
@@ -227,7 +227,7 @@ async def test_a_plan_that_was_changed_after_it_was_ruled_on_carries_nothing(des
     await forge(desk, until=desk.clock.now + timedelta(days=30))
     await desk.lift(FRA)
     assert desk.fra.until(ATTACKER) == desk.clock.now + HOUR + GRACE
-    assert any("no plan carries it" in said for said in await alarms(desk))
+    assert any("no plan that was begun carries it" in said for said in await alarms(desk))
     assert run
 
 
