@@ -128,7 +128,8 @@ class Guard:
                 self._closed["answer_not_read"] += 1
                 one.transport.abort()
         self._tell(now)
-        self._timer = loop.call_later(_SWEEP_SECONDS, self._sweep, loop) if self._all else None
+        more = self._all or self._closed
+        self._timer = loop.call_later(_SWEEP_SECONDS, self._sweep, loop) if more else None
 
     def _tell(self, now: float) -> None:
         """What was closed, in one line a minute: an attack must not fill the log."""
