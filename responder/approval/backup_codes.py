@@ -4,7 +4,6 @@ Ten codes on paper for the day the telephone is gone: each good once, kept as Ar
 A code begins with its slot's digit, so that checking one costs one hash and not ten.
 """
 
-import asyncio
 import secrets
 from datetime import datetime
 from functools import cache
@@ -15,6 +14,7 @@ from sqlalchemy import delete, func, insert, select, update
 from responder.approval import tries
 from responder.approval.announcing import announce
 from responder.audit import Entry
+from responder.crypto.hard_work import in_turn
 from responder.errors import Refused
 from responder.store import Store, Transaction
 from responder.store.factors import backup_codes
@@ -28,7 +28,7 @@ _LETTERS = (
     "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing that looks like another
 )
 _LENGTH = (
-    10  # of them, 50 bits: out of reach of five tries in five minutes, and of its hash's thief
+    10  # of them, 50 bits: out of reach of five tries at a time, and of its hash's thief
 )
 _ALIKE = str.maketrans({"o": "0", "i": "1", "l": "1", "-": "", " ": ""})
 
@@ -36,7 +36,7 @@ _ALIKE = str.maketrans({"o": "0", "i": "1", "l": "1", "-": "", " ": ""})
 async def renew(store: Store, principal: str, by: str, now: datetime) -> list[str]:
     """Make ten new codes for *principal*, shown once; the ones before end. Audited, and told."""
     codes = [f"{slot}{_random()}" for slot in range(CODES)]
-    hashes = await asyncio.to_thread(lambda: [_hasher().hash(code) for code in codes])
+    hashes = [await in_turn(_hasher().hash, code) for code in codes]
     rows = [
         {"principal": principal, "slot": slot, "hash": made, "made": now, "used": None}
         for slot, made in enumerate(hashes)
@@ -84,7 +84,8 @@ async def check(store: Store, principal: str, code: str, now: datetime) -> None:
         async with store.reading() as tx:
             query = select(backup_codes).where(*this, backup_codes.c.slot == int(plain[0]))
             row = (await tx.execute(query)).one_or_none()
-    if plain is None or row is None or not await asyncio.to_thread(_holds, row.hash, plain):
+    if plain is None or row is None or not await in_turn(_holds, row.hash, plain):
+        await tries.wrong(store, principal, KIND, now)
         raise Refused(f"{principal}: that backup code does not match, or was used before")
     async with store.transaction() as tx:
         swapped = await tx.execute(

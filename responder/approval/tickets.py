@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert, select, update
 
+from responder.approval import tries
 from responder.approval.announcing import announce
 from responder.audit import Entry
 from responder.errors import Refused
@@ -63,6 +64,7 @@ async def redeem(tx: Transaction, principal: str, kept: str, now: datetime) -> N
     this = (enrolment_tickets.c.digest == kept, enrolment_tickets.c.used.is_(None))
     if (await tx.execute(update(enrolment_tickets).where(*this).values(used=now))).rowcount != 1:
         raise Refused(f"{principal}: that enrolment ticket was used before")
+    await tries.forget(tx, principal)  # an admin's word: whoever was kept waiting begins anew
 
 
 async def givers(tx: Transaction, principal: str, since: datetime) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ async def check(store: Store, ring: KeyRing, principal: str, code: str, now: dat
     secret = ring.open_whole(row.secret, purpose=purpose(principal)).decode()
     step = _matching_step(secret, code, now)
     if step is None:
+        await tries.wrong(store, principal, KIND, now)
         raise Refused(f"{principal}: that code does not match; codes change every {_STEP} seconds")
     async with store.transaction() as tx:
         swapped = await tx.execute(
@@ -69,6 +70,7 @@ async def check(store: Store, ring: KeyRing, principal: str, code: str, now: dat
         if swapped.rowcount == 1:
             await tries.forget(tx, principal)
     if swapped.rowcount != 1:
+        await tries.wrong(store, principal, KIND, now)
         raise Refused(f"{principal}: that code was used before; wait for the next one")
 
 

@@ -4,16 +4,14 @@ Passwords of local people: Argon2id (RFC 9106), never alone - a second factor go
 Set on the machine itself, for the first admin and for when the OIDC provider is away.
 """
 
-import asyncio
 import unicodedata
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import delete, insert, select, update
 
 from responder.audit import Entry, append
+from responder.crypto.hard_work import in_turn
 from responder.errors import Refused
 from responder.people import sessions
 from responder.store import Store
@@ -22,14 +20,11 @@ from responder.store.sessions import passwords
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-T = TypeVar("T")
 SHORTEST: Final = 12  # characters
 LONGEST: Final = 1024
 _DIFFERENT = (
     5  # characters that differ, at least: no policy of kinds, NIST SP 800-63B section 5.1.1.2
 )
-# Two at once, of 64 MiB each: whoever tries passwords does not fill the memory.
-_POOL = ThreadPoolExecutor(2, thread_name_prefix="passwords")
 
 
 async def set_password(store: Store, principal: str, password: str, *, by: str) -> int:
@@ -41,7 +36,7 @@ async def set_password(store: Store, principal: str, password: str, *, by: str) 
     plain = _normal(password)
     if said := _objection(plain, principal):
         raise Refused(f"{principal}: {said}; the password was not changed")
-    hashed = await _in_thread(_hasher().hash, plain)
+    hashed = await in_turn(_hasher().hash, plain)
     now = store.now()
     async with store.transaction() as tx:
         await tx.execute(delete(passwords).where(passwords.c.principal == principal))
@@ -72,11 +67,11 @@ async def holds(store: Store, principal: str, password: str) -> bool:
     async with store.reading() as tx:
         query = select(passwords.c.hash).where(passwords.c.principal == principal)
         kept = (await tx.execute(query)).scalar_one_or_none()
-    good = await _in_thread(_matches, kept or _nobodys(), plain)
+    good = await in_turn(_matches, kept or _nobodys(), plain)
     if kept is None or not good:
         return False
     if _hasher().check_needs_rehash(kept):
-        renewed = await _in_thread(_hasher().hash, plain)
+        renewed = await in_turn(_hasher().hash, plain)
         this = update(passwords).where(passwords.c.principal == principal, passwords.c.hash == kept)
         async with store.transaction() as tx:
             await tx.execute(this.values(hash=renewed))
@@ -103,10 +98,6 @@ def _objection(plain: str, principal: str) -> str | None:
 def _normal(password: str) -> str:
     """One spelling for what looks the same (NFKC); what is far too long is not worked on."""
     return unicodedata.normalize("NFKC", password[: LONGEST + 1])
-
-
-async def _in_thread(work: Callable[..., T], *given: str) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_POOL, work, *given)
 
 
 @cache
