@@ -6,6 +6,7 @@ without making them two changes.
 """
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -22,14 +23,15 @@ class _Volatile:
 Volatile = _Volatile()
 
 
-def material(value: Any) -> JsonValue:  # noqa: ANN401 - any JSON-able value
-    """*value* as plain JSON, without the fields that are marked `Volatile`."""
+def material(value: Any, *, without: Collection[str] = ()) -> JsonValue:  # noqa: ANN401 - any JSON-able value
+    """*value* as plain JSON, without the fields that are marked `Volatile`, or of its own are named."""
     match value:
         case BaseModel():
             kept = {
                 name: getattr(value, name)
                 for name, field in type(value).model_fields.items()
-                if not any(isinstance(mark, _Volatile) for mark in field.metadata)
+                if name not in without
+                and not any(isinstance(mark, _Volatile) for mark in field.metadata)
             }
             return {name: material(item) for name, item in kept.items()}
         case dict():

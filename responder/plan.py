@@ -62,6 +62,24 @@ class Blast(Frozen):
         return " · ".join([*said, f"{len(self.protected)} protected"])
 
 
+class How(StrEnum):
+    """How a person comes to have asked for a change."""
+
+    OPENED = "opened the incident"
+    EDITED = "edited the plan"
+    LEASE = "asked for it"
+
+
+class Requester(Frozen):
+    """A person who asked for a change; what no person asked for has none."""
+
+    name: str
+    how: How
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.how})"
+
+
 class Plan(Frozen):
     """What one `do` would change, and what policy says about it."""
 
@@ -70,6 +88,9 @@ class Plan(Frozen):
     step: int
     playbook: str
     code: str = Field(description="SHA-256 of the playbook's source: which code is asking.")
+    asked_by: tuple[Requester, ...] = Field(
+        default=(), description="Who asked for it; empty where a sender's alert did."
+    )
     changes: tuple[Change, ...]
     touches: Indicators
     blast: Blast
@@ -81,8 +102,13 @@ class Plan(Frozen):
 
     @property
     def digest(self) -> Digest:
-        """SHA-256 of the material fields, 64 hex digits: what an approval is given for."""
-        return digest_of(material(self))
+        """
+        SHA-256 of the material fields, 64 hex digits: what an approval is given for.
+
+        Who asked for it is part of it where anybody did. A plan that no person asked for has the
+        digest that it had before plans said so, by which what is held under it is still believed.
+        """
+        return digest_of(material(self, without=() if self.asked_by else ("asked_by",)))
 
     @property
     def refused(self) -> str:

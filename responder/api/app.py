@@ -92,7 +92,9 @@ async def make_parts(settings: Settings) -> Parts:
         payloads=payloads,
         people=people,
         policy=policy,
-        approvals=Approvals(store, signer, deliveries, policy, settings.api.origin, people),
+        approvals=Approvals(
+            store, signer, deliveries, policy, settings.api.origin, people, settings.approvals
+        ),
         signer=signer,
         kinds=kinds,
         link=link,

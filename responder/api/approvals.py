@@ -6,12 +6,14 @@ from sqlalchemy import select
 from responder.api.route import Call, Problem, Routes
 from responder.approval import stamps
 from responder.approval.pausing import pause_runner, resume_runner
+from responder.approval.requesting import in_words, may_approve
 from responder.approval.revoking import Revocation, revoke
 from responder.approval.service import Verdict
 from responder.incident import Frozen
+from responder.people.approver_rights import About
 from responder.people.person import Permission
 from responder.standing.whole import Row, plain
-from responder.store.tables import asks, decisions
+from responder.store.tables import asks, decisions, incidents
 
 routes = Routes()
 
@@ -36,10 +38,11 @@ async def list_asks(call: Call) -> list[Row]:
 
 @routes.get("/api/asks/{ask}", Permission.INCIDENTS_READ)
 async def show_ask(call: Call) -> Row:
-    """One ask with its plan and its decisions."""
+    """One ask with its plan, who asked for it, who may approve it, and its decisions."""
     ask = call.path("ask")
     async with call.served.store.reading() as tx:
-        row = (await tx.execute(select(asks).where(asks.c.id == ask))).mappings().one_or_none()
+        of = select(asks, incidents.c.category, incidents.c.priority).join(incidents)
+        row = (await tx.execute(of.where(asks.c.id == ask))).mappings().one_or_none()
         if row is None:
             raise Problem(404, f"there is no ask {ask}")
         query = select(
@@ -53,6 +56,8 @@ async def show_ask(call: Call) -> Row:
         told = await stamps.told(tx, ask)
     await stamps.look(call.served.store, ask, call.person)
     return plain(row) | {
+        "asked_for_by": in_words(row),
+        "may_approve": may_approve(call.served.people, row, About.of(row)),
         "decisions": [plain(one) for one in given],
         "told": [plain(one) for one in told],
     }

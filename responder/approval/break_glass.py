@@ -16,6 +16,7 @@ from sqlalchemy import insert, select
 from responder.approval import backup_codes, passkeys
 from responder.approval.decision import BREAK_GLASS, GLASS_REASON, GLASS_TIERS, STRONG, Decision
 from responder.approval.recording import must_be_open, record
+from responder.approval.requesting import never_alone, why_barred
 from responder.approval.settings import BreakGlass
 from responder.approval.step_up import step_up
 from responder.audit import Entry, append
@@ -77,7 +78,8 @@ class Glass:
         Approve *ask_id* alone; returns the ask as it is then, and the id of the review that is due.
 
         Raises `Refused` if the settings or the roles do not allow it, if the ask has ended, is not of
-        T2 or T3, or only lacks this person's ordinary approval, or if the factor is not a strong one.
+        T2 or T3, was asked for by this person, or only lacks their ordinary approval, or if the factor
+        is not a strong one.
         """
         ask = await self._ask(ask_id, person)
         if not ask["digest"].startswith(breaking.digest):
@@ -138,9 +140,10 @@ class Glass:
             raise Refused(
                 f"ask {ask_id} is {ask['tier']}; the glass is for {' and '.join(GLASS_TIERS)}"
             )
-        if ask["requester"] == person.name:
+        if person.name in never_alone(ask):
             raise Refused(
-                f"ask {ask_id} was requested by {person.name}; somebody else must decide it"
+                f"{why_barred(ask, person.name)}. That takes two people: the glass is broken by "
+                "somebody who did not ask for it"
             )
         if said := person.may_not_approve(About.of(ask)):
             raise Refused(f"ask {ask_id}: {said}")

@@ -5,6 +5,7 @@ The approval service signs; workers check, just before the effect, with the publ
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +43,11 @@ class Decision(Frozen):
     vouched_by: tuple[str, ...] = ()  # whose tickets gave them a second factor just before
 
     @property
+    def people(self) -> frozenset[str]:
+        """Who decided, and whose tickets they have their second factor by: one person, for a while."""
+        return frozenset({self.principal, *self.vouched_by})
+
+    @property
     def document(self) -> JsonValue:
         """The decision as the plain JSON that the signature is over."""
         document: JsonValue = self.model_dump(mode="json")
@@ -54,6 +60,14 @@ class Signed(Frozen):
     document: JsonValue
     signature: str
     revoked: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AskedBy:
+    """Who asked for what is decided: *barred* from approving it, or *never_alone* as they decided first."""
+
+    barred: frozenset[str] = frozenset()
+    never_alone: frozenset[str] = frozenset()
 
 
 class Judgement:
@@ -76,6 +90,7 @@ class Judgement:
         begun: bool,
         least: Needs | None = None,
         about: About | None = None,
+        asked_by: AskedBy | None = None,
     ) -> str | None:
         """
         Why what *digest* names may not be done on the strength of *signed*, or None if it may.
@@ -86,10 +101,14 @@ class Judgement:
         *least* is what the plan's tier needs by policy: the ask's row may say more, never less. One
         person who broke the glass stands for all that are missing, where the settings allow that.
         *about* is what the approvers' teams are judged by; what of it is not known counts against them.
+        *asked_by* are the people who asked for it by what *digest* names, and so by what is signed:
+        they do not count where nobody may approve their own request.
         """
         if said := _not_approved(ask, digest):
             return said
         needs = _stricter(Needs.model_validate(ask["needs"]), least)
+        asked_by = asked_by or AskedBy()
+        own = asked_by.barred | {ask["requester"]} if needs.not_requester else frozenset()
         counted: list[Decision] = []
         for kept in signed:
             if not self._verifier.holds(kept.document, kept.signature):
@@ -99,24 +118,23 @@ class Judgement:
                 return f"a decision of {decision.principal} is about another plan"
             if not decision.approve:
                 return f"{decision.principal} denied it"
-            if kept.revoked is None and self._counts(decision, ask, needs, about or About.of(ask)):
+            if not own.isdisjoint(decision.people):
+                continue
+            if kept.revoked is None and self._counts(decision, about or About.of(ask)):
                 counted.append(decision)
         if said := _too_few(counted, needs):
-            counted = [one for one in counted if self._breaks_glass(one, ask)]
+            alone = [one for one in counted if asked_by.never_alone.isdisjoint(one.people)]
+            counted = [one for one in alone if self._breaks_glass(one, ask)]
             if not counted:
                 return said
         return None if begun else _too_late(counted, ask["execute_by"], now)
 
-    def _counts(
-        self, decision: Decision, ask: Mapping[Any, Any], needs: Needs, about: About
-    ) -> bool:
-        """Whether who approved may still do so, by role and by team, and is not who asked."""
+    def _counts(self, decision: Decision, about: About) -> bool:
+        """Whether who approved may still do so, by role and by team."""
         person = self.people.find(decision.principal)
         if person is None or not person.may(Permission.APPROVALS_DECIDE):
             return False
-        if person.may_not_approve(about):
-            return False
-        return not (needs.not_requester and decision.principal == ask["requester"])
+        return not person.may_not_approve(about)
 
     def _breaks_glass(self, decision: Decision, ask: Mapping[Any, Any]) -> bool:
         """Whether *decision* alone may stand for a quorum."""
@@ -128,7 +146,7 @@ class Judgement:
             and len(decision.reason.strip()) >= GLASS_REASON
             and person is not None
             and self._break_glass.may(person)
-            and decision.principal != ask["requester"]
+            and ask["requester"] not in decision.people
         )
 
 
@@ -166,7 +184,7 @@ def people_among(decisions: Iterable[Decision]) -> int:
     names = {decision.principal for decision in given}
     people: list[set[str]] = []
     for decision in given:
-        one = {decision.principal, *names.intersection(decision.vouched_by)}
+        one = set(decision.people & names)
         same = [others for others in people if not one.isdisjoint(others)]
         people = [others for others in people if one.isdisjoint(others)] + [one.union(*same)]
     return len(people)

@@ -11,7 +11,7 @@ from responder.contract import Request
 from responder.crypto.signing import Verifier
 from responder.digest import Digest
 from responder.incident import Frozen
-from responder.plan import Change, Plan
+from responder.plan import Change, How, Plan, Requester
 from responder.store import Transaction
 from responder.store.noticing import edits
 
@@ -45,15 +45,22 @@ class Edit(Frozen):
 
 
 class Edited(Frozen):
-    """What a plan is made from after its edits: the requests, which of them are dropped, and the words."""
+    """What a plan is made from after its edits: the requests, what is dropped, the words, and who asked."""
 
     requests: tuple[Request, ...]
     dropped: dict[int, str]
     said: str
+    asked_by: tuple[Requester, ...] = ()
 
 
-def applied(changes: Sequence[Change], given: Sequence[Edit]) -> Edited:
-    """*changes* with the edits *given* applied, the newest last."""
+def applied(plan: Plan, given: Sequence[Edit]) -> Edited:
+    """
+    *plan* with the edits *given* applied, the newest last.
+
+    Who had asked for *plan* still has: the newest edit was signed for its digest, so nobody is lost
+    with a row. Who edited it asks as well, for what came of it.
+    """
+    changes = plan.changes
     requests, dropped = [change.request for change in changes], dict[int, str]()
     for edit in given:
         for number in edit.without:
@@ -64,7 +71,13 @@ def applied(changes: Sequence[Change], given: Sequence[Edit]) -> Edited:
             lasting(change, request, edit.lasts) if index not in dropped else request
             for index, (change, request) in enumerate(zip(changes, requests, strict=True))
         ]
-    return Edited(requests=tuple(requests), dropped=dropped, said=given[-1].said)
+    editors = (Requester(name=edit.by, how=How.EDITED) for edit in given)
+    return Edited(
+        requests=tuple(requests),
+        dropped=dropped,
+        said=given[-1].said,
+        asked_by=tuple(dict.fromkeys((*plan.asked_by, *editors))),
+    )
 
 
 async def read_edits(

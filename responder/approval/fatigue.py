@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import distinct, func, insert, or_, select, update
 
+from responder.approval.requesting import never_alone
 from responder.approval.settings import ApprovalSettings
 from responder.audit import Entry, append
 from responder.incident import Frozen
@@ -40,12 +41,15 @@ class Asked(Frozen):
     subject: str
     body: str
     key: str = ""  # of the message; by default the ask's own
+    barred: tuple[str, ...] = ()  # who has asked for it, or decided it, and is not asked therefore
 
 
 def approvers(people: Directory, ask: Asked) -> list[Person]:
     """Who is told of *ask* first: whoever may decide it, but not who requested it."""
     return [
-        one for one in people if one.may(Permission.APPROVALS_DECIDE) and one.name != ask.requester
+        one
+        for one in people
+        if one.may(Permission.APPROVALS_DECIDE) and one.name not in {ask.requester, *ask.barred}
     ]
 
 
@@ -110,7 +114,7 @@ async def catch_up(
             one.name
             for one in people
             if one.name in free
-            and one.name != row["requester"]
+            and one.name not in never_alone(row)
             and (row["id"], one.name) not in before
             and _may(one, About.of(row))
         ]

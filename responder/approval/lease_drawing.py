@@ -10,7 +10,7 @@ from sqlalchemy import or_, select
 from responder.contract import Request
 from responder.errors import Refused
 from responder.incident import Frozen, Indicators
-from responder.plan import Blast, Change, Plan, PointPlan
+from responder.plan import Blast, Change, How, Plan, PointPlan, Requester
 from responder.policy.judge import Policy
 from responder.policy.leases import HeldNow, LeaseChange, LeaseKind, too_far, weigh
 from responder.policy.tiers import Ruling, Tier
@@ -46,6 +46,12 @@ class Drawn(Frozen):
     change: LeaseChange
     plan: Plan
     requester: str
+
+    def asked_by(self, person: str) -> "Drawn":
+        """The same, asked for by *person*: that is shown with it, and signed."""
+        plan = self.plan.model_copy(update={"asked_by": (Requester(name=person, how=How.LEASE),)})
+        change = self.change.model_copy(update={"asked_by": person, "shown": plan.digest})
+        return self.model_copy(update={"plan": plan, "change": change})
 
 
 async def draw(

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 from sqlalchemy import insert, select
 
 from responder.approval.lease_drawing import Drawn
 from responder.approval.number_match import number_for
 from responder.audit import Entry, append
+from responder.digest import Digest
 from responder.errors import Refused
+from responder.plan import Plan
 from responder.policy.leases import LeaseChange
 from responder.policy.tiers import Needs
 from responder.store import Transaction
@@ -20,15 +22,39 @@ from responder.verbs.asking import bump
 from responder.verbs.telling import tell_audited
 
 
-async def must_be_new(tx: Transaction, change: LeaseChange) -> None:
-    """Raise `Refused` if an ask for exactly this waits already: it is to be approved, not asked again."""
-    query = select(asks.c.id).where(
-        asks.c.kind == change.kind, asks.c.digest == change.digest, asks.c.state == "open"
-    )
-    if (found := (await tx.execute(query)).scalar()) is not None:
-        raise Refused(
-            f"ask {found} waits for exactly this\n\nhint: responder approvals approve {found}"
+async def must_be_new(tx: Transaction, drawn: Drawn) -> None:
+    """
+    Raise `Refused` if an ask for exactly this waits already: it is to be approved, not asked again.
+
+    Whoever asked for that one: who asks is part of what is signed, and not of what is asked for.
+    """
+    query = (
+        select(asks.c.id, asks.c.subject, asks.c.plan)
+        .join(leased, leased.c.ask == asks.c.id)
+        .where(
+            asks.c.kind == drawn.change.kind,
+            asks.c.state == "open",
+            leased.c.hold == drawn.change.holds[0].id,
         )
+    )
+    wanted = _asked_for(drawn.change, drawn.plan)
+    for found, subject, plan in (await tx.execute(query)).all():
+        try:
+            same = wanted == _asked_for(
+                LeaseChange.model_validate(subject), Plan.model_validate(plan)
+            )
+        except ValidationError:
+            continue  # nobody can approve that one
+        if same:
+            raise Refused(
+                f"ask {found} waits for exactly this\n\nhint: responder approvals approve {found}"
+            )
+
+
+def _asked_for(change: LeaseChange, plan: Plan) -> Digest:
+    """What is asked for, whoever asks."""
+    shown = plan.model_copy(update={"asked_by": ()}).digest
+    return change.model_copy(update={"asked_by": "", "shown": shown}).digest
 
 
 async def open_row(

@@ -151,18 +151,19 @@ class Leasing:
             drawn = await draw(tx, self._kinds, self._policy, wish, self._store.now())
             if drawn is None:
                 return None
+            drawn = drawn.asked_by(person.name)
             if not person.may(Permission.APPROVALS_DECIDE):
                 raise Refused(f"{person.name} may not decide asks; the role operator or admin may")
             if said := person.may_not_approve(await about(tx, drawn.change)):
                 raise Refused(f"{person.name} may not {wish.kind} it: {said}")
-            await must_be_new(tx, drawn.change)
+            await must_be_new(tx, drawn)
         return drawn
 
     async def put(self, tx: Transaction, prepared: Prepared) -> Mapping[Any, Any]:
         """Open the ask and record its first decision in *tx*; if that is enough, it is done there as well."""
         drawn, now = prepared.drawn, self._store.now()
         change, name = drawn.change, secrets.token_hex(8)
-        await must_be_new(tx, change)
+        await must_be_new(tx, drawn)
         query = select(incidents.c.priority).where(incidents.c.id == change.incident)
         priority = (await tx.execute(query)).scalar_one()
         expires = now + self._policy.approve_within[priority]
@@ -180,9 +181,7 @@ class Leasing:
             policy=self._policy.version,
             reason=prepared.reason,
         )
-        ask = await record(
-            tx, self._signer, decision, vouched_for=self._rules.vouched_for
-        )
+        ask = await record(tx, self._signer, decision, vouched_for=self._rules.vouched_for)
         if ask["state"] == "approved":
             await self.apply(tx, ask)
         else:
@@ -191,6 +190,7 @@ class Leasing:
                 incident=change.incident,
                 priority=priority,
                 requester=drawn.requester,
+                barred=(prepared.person,),
                 people=prepared.needs.people - 1,
                 tier=change.tier,
                 subject=f"{priority} {change.incident}: {prepared.person} wants to {change.kind} "

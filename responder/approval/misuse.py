@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from responder.approval.requesting import in_words
 from responder.audit import Entry, append
 from responder.errors import Refused
 from responder.people.person import Person, Role
@@ -48,7 +49,7 @@ async def report(
     words: dict[str, Any] = {
         "loud": True,
         "subject": f"{ask['incident']}: {person} reported ask {ask['id']} as misuse",
-        "body": f"Asked by {ask['requester']}: {what or ask['id']}\n"
+        "body": f"Asked by {ask['requester']}{_person(ask)}: {what or ask['id']}\n"
         f"Alerts of this incident came from {', '.join(sources) or 'no source'}\n"
         f"Said: {reason or 'nothing'}\n\nIt was denied, nothing was changed. Its requester's asks in "
         "this incident reach nobody until an admin lets them:\n\n"
@@ -60,6 +61,10 @@ async def report(
             await tell_audited(tx, now, entry, key=key, audience=audience, **words)
         else:
             await tell(tx, now, key=key, audience=audience, incident=ask["incident"], **words)
+
+
+def _person(ask: Mapping[Any, Any]) -> str:
+    return f", for {named}" if (named := in_words(ask)) else ""
 
 
 async def unmute(store: Store, incident: str, person: Person) -> int:

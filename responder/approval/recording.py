@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from responder.approval import tickets
 from responder.approval.decision import BREAK_GLASS, Decision, people_among
+from responder.approval.requesting import barred, never_alone, why_barred
 from responder.approval.settings import ApprovalSettings
 from responder.approval.stamps import seconds_seen
 from responder.audit import Entry, append
@@ -44,6 +45,13 @@ async def record(
         raise Refused(f"ask {name} is about plan {ask['digest'][:12]} by now; look again")
     by = await tickets.givers(tx, decision.principal, now - vouched_for)
     decision = decision.model_copy(update={"vouched_by": by})
+    own = never_alone(ask) if decision.method == BREAK_GLASS else barred(ask)
+    if decision.approve and (same := sorted(decision.people & own)):
+        hours = vouched_for / timedelta(hours=1)
+        raise Refused(
+            f"{why_barred(ask, same[0])}. {decision.principal} has a second factor by their ticket, and "
+            f"is one person with them for {hours:g} hours; nothing was recorded"
+        )
     row = {
         "ask": name,
         "principal": decision.principal,

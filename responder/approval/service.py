@@ -1,7 +1,7 @@
 """Deciding: who may, what they looked at, what they prove it with, and the signature."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import Field, JsonValue
@@ -11,6 +11,8 @@ from responder.approval import number_match, passkeys
 from responder.approval.decision import Decision
 from responder.approval.misuse import report
 from responder.approval.recording import must_be_open, record
+from responder.approval.requesting import barred, may_approve, why_barred
+from responder.approval.settings import ApprovalSettings
 from responder.approval.step_up import for_ask, step_up
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
@@ -50,13 +52,22 @@ class Approvals:
     """The approval service: the only part that holds the signing key."""
 
     def __init__(
-        self, store: Store, signer: Signer, ring: KeyRing, policy: Policy, origin: str
+        self,
+        store: Store,
+        signer: Signer,
+        ring: KeyRing,
+        policy: Policy,
+        origin: str,
+        people: Iterable[Person] = (),
+        rules: ApprovalSettings | None = None,
     ) -> None:
         self._store = store
         self._signer = signer
         self._ring = ring
         self._policy = policy
         self._origin = origin
+        self._people = people
+        self._rules = rules or ApprovalSettings()
 
     async def decide(
         self, ask_id: str, person: Person, verdict: Verdict, *, method: str
@@ -73,10 +84,9 @@ class Approvals:
         if verdict.approve and (said := person.may_not_approve(About.of(ask))):
             teams = ", ".join(person.teams) or "no team"
             raise Refused(f"ask {ask_id}: {said}; {person.name} is in {teams}")
-        if verdict.approve and needs.not_requester and ask["requester"] == person.name:
-            raise Refused(
-                f"ask {ask_id} was requested by {person.name}; somebody else must decide it"
-            )
+        if verdict.approve and person.name in barred(ask):
+            others = may_approve(self._people, ask, About.of(ask))
+            raise Refused(why_barred(ask, person.name, others))
         if verdict.approve and verdict.report:
             raise Refused(f"ask {ask_id}: what is reported is denied, never approved")
         _must_have_looked(ask, verdict)
@@ -101,7 +111,7 @@ class Approvals:
             reason=verdict.reason,
         )
         async with self._store.transaction() as tx:
-            decided = await record(tx, self._signer, decision)
+            decided = await record(tx, self._signer, decision, vouched_for=self._rules.vouched_for)
             if verdict.report:
                 await report(tx, decided, person.name, verdict.reason, now)
         return decided

@@ -71,6 +71,7 @@ def _say_plan(found: dict[str, Any]) -> None:
         for p in c["points"]
     ]
     table(("#", "change", "at", "before", "after", "lasts"), rows, empty="nothing would change")
+    asking.say_who_asked(found)
     asking.say_decisions(found)
     blast = plan["blast"]
     talk(

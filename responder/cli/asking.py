@@ -17,6 +17,17 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
+def say_who_asked(found: dict[str, Any]) -> None:
+    """Who asked for it, where a person did, and who may approve it therefore."""
+    if not found.get("asked_for_by"):
+        return
+    talk(f"asked for by {found['asked_for_by']}")
+    if found["state"] == "open":
+        given = {one["principal"] for one in found["decisions"] if not one["revoked"]}
+        left = [name for name in found["may_approve"] if name not in given]
+        talk(f"may still approve it: {', '.join(left) or 'nobody whom the settings know'}")
+
+
 def say_decisions(found: dict[str, Any]) -> None:
     """Who decided, how long it had been before them, and whom it reached."""
     for one in found["decisions"]:

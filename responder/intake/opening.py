@@ -45,11 +45,13 @@ class Openings:
         now: datetime,
         kind: str,
         assessment: Assessment | None = None,
+        asked_by: str | None = None,
     ) -> Taken:
         """
         Write down *alert* and what follows from it; the caller appends the entries to the audit.
 
-        What it means is triage's to say, or *assessment*'s where we opened it ourselves.
+        What it means is triage's to say, or *assessment*'s where we opened it ourselves. *asked_by*
+        is the person who did, if one did: nothing that a sender says makes it anybody's.
         """
         key = f"{alert.source}:{alert.id}"
         row = {
@@ -80,18 +82,24 @@ class Openings:
         incident = (await tx.execute(query)).mappings().one_or_none()
         taken = Taken()
         if incident is None:
-            taken = await self._open(tx, alert, assessment, open_key, delivery["received"], now)
+            at = delivery["received"]
+            taken = await self._open(tx, alert, assessment, open_key, at, now, asked_by)
             number = taken.incident
         else:
             number = incident["id"]
-            await self._join(tx, incident, alert, assessment, now)
+            await self._join(tx, incident, alert, assessment, now, asked_by)
         await _mark(tx, key, "merged" if incident is not None else "started", number)
         entry = Entry(
             kind="received",
             actor=alert.source,
             subject=key,
             incident=number,
-            data={"title": alert.title, "severity": alert.severity, "joined": incident is not None},
+            data={
+                "title": alert.title,
+                "severity": alert.severity,
+                "joined": incident is not None,
+                **({} if asked_by is None else {"asked_by": asked_by}),
+            },
         )
         return Taken(
             incident=taken.incident, standing=taken.standing, entries=(entry, *taken.entries)
@@ -105,6 +113,7 @@ class Openings:
         open_key: str,
         at: datetime,
         now: datetime,
+        asked_by: str | None,
     ) -> Taken:
         """
         A new incident with its clocks and its first run, and where it stands.
@@ -129,6 +138,7 @@ class Openings:
             "status": "responding",
             "breached": False,
             "unanswered": None,
+            "asked_by": None if asked_by is None else [asked_by],
         }
         playbook = answering(self._kinds, assessment.category, assessment.priority)
         within = playbook.contain_within if playbook else None
@@ -164,7 +174,13 @@ class Openings:
         return Taken(incident=incident, standing=standing, entries=entries)
 
     async def _join(
-        self, tx: Transaction, incident: Row, alert: Alert, assessment: Assessment, now: datetime
+        self,
+        tx: Transaction,
+        incident: Row,
+        alert: Alert,
+        assessment: Assessment,
+        now: datetime,
+        asked_by: str | None,
     ) -> None:
         """More about an open incident; what is new in it reaches its workflow by the nudger."""
         known = Indicators.model_validate(incident["indicators"])
@@ -173,6 +189,9 @@ class Openings:
             "revision": incidents.c.revision + 1,
             "began": min(incident["began"], alert.occurred),
         }
+        if asked_by is not None:
+            names = (*(incident["asked_by"] or ()), asked_by)
+            values["asked_by"] = list(dict.fromkeys(names))
         await tx.execute(update(incidents).where(incidents.c.id == incident["id"]).values(values))
         if assessment.priority.rank < Priority(incident["priority"]).rank:
             # A storm pages once; what is worse than was known pages again, whoever has it.

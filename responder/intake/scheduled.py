@@ -38,7 +38,7 @@ class Planned(Frozen):
     subject: Name
     what: tuple[Name, ...]
     at: datetime
-    asked_by: Name = SOURCE
+    asked_by: Name | None = None  # the person; nobody where the settings plan it
 
 
 async def open_planned(
@@ -64,7 +64,7 @@ async def open_planned(
     delivery = row | {"id": (await tx.execute(query)).scalar_one()}
     alert = Alert(
         id=planned.id,
-        source=planned.asked_by,
+        source=planned.asked_by or SOURCE,
         title=planned.title,
         rule=planned.category,
         severity=Severity.LOW,
@@ -75,7 +75,9 @@ async def open_planned(
     assessment = Assessment(
         priority=Priority.P4, category=planned.category, subject=planned.subject
     )
-    return await openings.take(tx, delivery, alert, now, SOURCE, assessment)
+    return await openings.take(
+        tx, delivery, alert, now, SOURCE, assessment, asked_by=planned.asked_by
+    )
 
 
 class Occasions:

@@ -47,11 +47,16 @@ class LeaseChange(Frozen):
     tier: Tier
     shown: Digest = Field(description="The digest of the plan that people are shown.")
     policy: str = Field(description="Version (digest) of the policy that weighed it.")
+    asked_by: str = Field(default="", description="Who asked for it, and gave the first decision.")
 
     @property
     def digest(self) -> Digest:
-        """SHA-256 of all of it, 64 hex digits: what an approval is given for."""
-        return digest_of(material(self))
+        """
+        SHA-256 of all of it, 64 hex digits: what an approval is given for.
+
+        One that does not say who asked, as none did before, has the digest that it had then.
+        """
+        return digest_of(material(self, without=() if self.asked_by else ("asked_by",)))
 
     @property
     def resources(self) -> tuple[str, ...]:

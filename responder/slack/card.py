@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from responder.approval.requesting import in_words
 from responder.slack.blocks import (
     Json,
     Rendered,
@@ -87,6 +88,8 @@ def spoken(look: Look) -> str:
     about = [str(n) for kind in ("hosts", "networks", "accounts") for n in seen.get(kind) or []]
     where = where or ", ".join(about[:5]) or str(incident.get("subject") or "no place is named")
     who = f"{ask.get('requester') or 'a playbook'} asks; " if ask is not None else ""
+    if ask is not None and (named := in_words(ask)):
+        who = f"asked for by {named}; "
     who += f"owner {look.owner}" if look.owner else "nobody owns it yet"
     state = " · ".join(filter(None, (look.state[1], look.beside)))
     if (until := moment((ask or {}).get("expires"))) is not None:

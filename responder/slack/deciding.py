@@ -14,8 +14,10 @@ from sqlalchemy import select
 
 from responder.api.parts import Parts
 from responder.approval import stamps
+from responder.approval.requesting import barred, may_approve, why_barred
 from responder.approval.service import Verdict
 from responder.errors import Refused
+from responder.people.approver_rights import About
 from responder.people.person import Permission, Person
 from responder.slack import modals
 from responder.slack.card import asks_for_more
@@ -23,7 +25,7 @@ from responder.slack.reading import Look
 from responder.slack.reply import Reply
 from responder.standing.whole import whole
 from responder.store.rows import Row
-from responder.store.tables import asks, decisions
+from responder.store.tables import asks, decisions, incidents
 
 log = structlog.get_logger(__name__)
 _METHOD = "slack"
@@ -36,6 +38,10 @@ async def pressed(parts: Parts, reply: Reply, person: Person, row: Row, *, sure:
     *sure*: the plan was before them, so a click may decide. Raises `Refused`.
     """
     ask = await _open(parts, person, row)
+    if row["action"] == modals.APPROVE and person.name in barred(ask):
+        # Before a form that could only come to nothing.
+        others = may_approve(parts.people, ask, About.of(ask))
+        raise Refused(f"nothing was recorded: {why_barred(ask, person.name, others)}")
     if row["action"] == modals.APPROVE and sure and not asks_for_more(ask):
         await reply.say(await _decide(parts, person, row, approve=True))
         return
@@ -111,7 +117,8 @@ async def _open(parts: Parts, person: Person, row: Row) -> Row:
     if (said := await ended(parts, row["ask"])) is not None:
         raise Refused(f"nothing was recorded: {said}")
     async with parts.store.reading() as tx:
-        ask = (await tx.execute(select(asks).where(asks.c.id == row["ask"]))).mappings().one()
+        query = select(asks, incidents.c.category, incidents.c.priority).join(incidents)
+        ask = (await tx.execute(query.where(asks.c.id == row["ask"]))).mappings().one()
     if ask["digest"] != row["digest"]:
         raise Refused(
             "nothing was recorded: the plan has changed since this card was drawn. Look again at the card "

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+from responder.approval.requesting import in_words, needs_others, of_lease
 from responder.slack.reading import (
     Group,
     Look,
@@ -160,7 +161,21 @@ def _needs(look: Look) -> list[Line]:
         said += " · and the number from the thread"
     given = [str(one.get("principal")) for one in ask.get("decisions") or [] if one.get("approve")]
     by: list[Piece | str] = [" · approved by ", Prose(", ".join(given), 100)] if given else []
-    return [line(bold("Needs"), GAP, said, *by)]
+    return [line(bold("Needs"), GAP, said, *by), *_asked(ask)]
+
+
+def _asked(ask: Row) -> list[Line]:
+    """Who asked for it, where a person did, and what that means for them."""
+    if not (named := in_words(ask)):
+        return []
+    if of_lease(ask):
+        then = "that was the first decision; somebody else gives the next"
+    elif needs_others(ask):
+        then = "somebody else approves it"
+    else:
+        then = ""
+    said: list[Piece | str] = [bold("Asked for"), GAP, "by ", Prose(named, 150)]
+    return [line(*said, f" · {then}" if then else "")]
 
 
 def _owner(look: Look) -> Line:

@@ -12,7 +12,7 @@ from responder.approval.decision import Decision
 from responder.approval.settings import BreakGlass
 from responder.crypto.signing import Signer
 from responder.people.person import Person, Role
-from responder.plan import Plan
+from responder.plan import How, Plan, Requester
 from responder.policy.judge import Policy
 
 STRANGER = Signer(Ed25519PrivateKey.generate())
@@ -282,6 +282,61 @@ def _(a: Attempt) -> None:
     a.ask["requester"] = a.random.choice(["ana", "ben"])
 
 
+# `dee` opened the incident of every attempt by hand: the plan says so, and its digest with it.
+
+
+def _unasked(a: Attempt, *who: str) -> dict[str, Any]:
+    """The step's plan as if *who* had asked for it, or nobody."""
+    asked_by = tuple(Requester(name=name, how=How.OPENED) for name in who)
+    return (
+        Plan.model_validate(a.step["plan"])
+        .model_copy(update={"asked_by": asked_by})
+        .model_dump(mode="json")
+    )
+
+
+def _with_who_opened_it(a: Attempt) -> None:
+    a.decide("dee", a.random.choice(["ana", "ben"]))
+
+
+@spoils("the requester approved")
+def _(a: Attempt) -> None:
+    _with_who_opened_it(a)
+
+
+@spoils("the requester approved, and the row says that they may")
+def _(a: Attempt) -> None:
+    _with_who_opened_it(a)
+    a.ask["needs"] = {**a.ask["needs"], "not_requester": False}
+
+
+@spoils("the requester approved, blanked in the plan")
+def _(a: Attempt) -> None:
+    _with_who_opened_it(a)
+    a.step["plan"] = _unasked(a)
+
+
+@spoils("the requester approved, another named in their place")
+def _(a: Attempt) -> None:
+    _with_who_opened_it(a)
+    a.step["plan"] = _unasked(a, a.random.choice(["vic", "cyd", "nobody"]))
+
+
+@spoils("the requester approved, blanked in the ask's row")
+def _(a: Attempt) -> None:
+    _with_who_opened_it(a)
+    a.ask |= {"plan": _unasked(a), "requester": ""}
+
+
+@spoils("the requester approved, blanked in every row with its digest")
+def _(a: Attempt) -> None:
+    _with_who_opened_it(a)
+    plan = _unasked(a)
+    digest = Plan.model_validate(plan).digest
+    a.step |= {"plan": plan, "digest": digest}
+    a.ask |= {"plan": plan, "digest": digest}
+
+
 def _not_a_decider(name: str) -> None:
     @spoils(f"one of the two is {name}")
     def _(a: Attempt) -> None:
@@ -388,6 +443,17 @@ def _(a: Attempt) -> None:
 def _(a: Attempt) -> None:
     a.decide("ana", **GLASS)
     a.ask |= {"requester": "ana", "needs": {**a.ask["needs"], "not_requester": False}}
+
+
+@spoils("a glass broken by who opened the incident")
+def _(a: Attempt) -> None:
+    a.decide("dee", **GLASS)
+
+
+@spoils("a glass broken by who opened the incident, blanked in the plan")
+def _(a: Attempt) -> None:
+    a.decide("dee", **GLASS)
+    a.step["plan"] = _unasked(a)
 
 
 @spoils("a glass broken too long ago")

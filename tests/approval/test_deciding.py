@@ -61,7 +61,7 @@ async def test_a_wrong_code_is_refused(asked: Asked) -> None:
 async def test_nobody_approves_what_they_asked_for(asked: Asked) -> None:
     await asked.ask(requester="ana")
     await asked.enrol("ana")
-    await _refused(asked, "ana", "somebody else must decide it")
+    await _refused(asked, "ana", "nobody may approve their own request; somebody else may")
     assert (await asked.decide("a1", "ana", approve=False))["state"] == "denied"
 
 

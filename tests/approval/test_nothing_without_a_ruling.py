@@ -20,7 +20,7 @@ from responder.people.person import Directory, Person, Role
 from responder.policy.tiers import Needs, Tier, TierRules
 from responder.store import Store
 from responder.store.noticing import askings, unsaid
-from responder.store.tables import asks, decisions, holds, steps
+from responder.store.tables import asks, decisions, holds, incidents, steps
 from responder.verbs.approved import objection
 from responder.verbs.context import Context
 from responder.workflows.wire import Done
@@ -38,6 +38,7 @@ PEOPLE = {
         Person(name="ana", roles=(Role.OPERATOR,)),
         Person(name="ben", roles=(Role.OPERATOR,)),
         Person(name="cyd", roles=(Role.ADMIN,)),
+        Person(name="dee", roles=(Role.ADMIN,)),
         Person(name="vic", roles=(Role.VIEWER,)),
         Person(name="api", roles=(Role.API_USER,)),
         Person(name="gone", roles=(Role.ADMIN,), active=False),
@@ -55,6 +56,14 @@ class Court(Desk):
         self.world = self.everything
         self.people = dict(PEOPLE)
         self.context = self.worker("worker-1")
+
+    async def open_run(self, incident: str = "IR-1", **given: Any) -> str:
+        """A run of an incident that dee opened by hand."""
+        run = await super().open_run(incident, **given)
+        async with self.store.transaction() as tx:
+            this = update(incidents).where(incidents.c.id == incident)
+            await tx.execute(this.values(asked_by=["dee"]))
+        return run
 
     async def asked(self, run: str, number: int) -> Attempt:
         """Have action *number* of the examples asked for in a step of its own, approved by two."""
@@ -103,7 +112,7 @@ class Court(Desk):
         ask, step = attempt.ask, attempt.step
         async with self.store.transaction() as tx:
             put = {name: ask[name] for name in ("state", "digest", "needs", "tier", "requester",
-                                                "execute_by", "decided")}  # fmt: skip
+                                                "plan", "execute_by", "decided")}  # fmt: skip
             await tx.execute(update(asks).where(asks.c.id == ask["id"]).values(put))
             put = {"plan": step["plan"], "digest": step["digest"]}
             await tx.execute(update(steps).where(steps.c.key == step["key"]).values(put))

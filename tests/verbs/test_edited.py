@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from responder.approval.editing import Editing, Editor
 from responder.approval.service import Verdict
 from responder.crypto.signing import Signer
 from responder.errors import Refused
+from responder.people.person import Person, Role
 from responder.plan import Plan
 from responder.store.noticing import edits
 from responder.store.tables import asks, decisions, steps
@@ -51,7 +52,9 @@ async def test_a_shorter_one_is_planned_asked_for_anew_approved_and_done(desk: D
     assert (old.step, new.step) == (None, f"{run}/1")
     assert await desk.do(run, isolate(hours=20)) == second, "asking again is the same ask"
 
-    assert await desk.decide(second.ask, "ana") == "approved", "who edited may approve like anybody"
+    with pytest.raises(Refused, match="ana edited the plan, and nobody may approve their own"):
+        await desk.decide(second.ask, "ana")
+    assert await desk.decide(second.ask, "ben") == "approved"
     (receipt,) = (await desk.do(run, isolate(hours=20))).receipts
     assert receipt.verified
     assert receipt.until == desk.clock.now + 2 * HOUR
@@ -78,7 +81,7 @@ async def test_an_action_that_was_left_out_is_not_done_and_its_receipt_says_who_
     await edit(desk, first.ask, without=(2,), reason="web2 is the shop")
     second = await desk.do(run, *batch)
     assert (await desk.ask(str(second.ask))).tier == "T2", "one node is less than two"
-    await desk.decide(second.ask)
+    await desk.decide(second.ask, "ben")
     one, other = (await desk.do(run, *batch)).receipts
     assert (one.verified, one.refused) == (True, "")
     assert (other.points, other.refused) == ((), "dropped by ana: web2 is the shop")
@@ -95,7 +98,9 @@ async def test_approvals_that_were_given_are_void_with_the_ask(desk: Desk) -> No
     with pytest.raises(Refused, match="is edited since"):
         await desk.decide(first.ask, "ben")
     second = await desk.do(run, *batch)
-    assert await desk.decide(second.ask, "ben") == "open", "two are needed again"
+    assert await desk.decide(second.ask, "ana") == "open", "two are needed again"
+    with pytest.raises(Refused, match="ben edited the plan"):
+        await desk.decide(second.ask, "ben")
     assert (await desk.do(run, *batch)).ask == second.ask
     assert await desk.held() == []
 
@@ -108,7 +113,7 @@ async def test_what_policy_would_allow_alone_is_asked_for_when_people_edited_it(
     second = await desk.do(run, block(hours=48))
     assert second.ask is not None
     assert desk.fra.writes == []
-    await desk.decide(second.ask)
+    await desk.decide(second.ask, "ben")
     (receipt,) = (await desk.do(run, block(hours=48))).receipts
     assert receipt.until == desk.clock.now + HOUR
 
@@ -131,7 +136,12 @@ async def test_edits_add_up(desk: Desk) -> None:
     await edit(desk, second.ask, "ben", without=(1,))
     desk.clock.advance(seconds=1)
     third = await desk.do(run, *batch)
-    await desk.decide(third.ask)
+    for name in ("ana", "ben"):
+        with pytest.raises(Refused, match=f"{name} edited the plan"):
+            await desk.decide(third.ask, name)
+    desk.people["cyd"] = Person(name="cyd", roles=(Role.OPERATOR,))
+    desk.context = desk.worker("worker-2")
+    await desk.decide(third.ask, "cyd")
     one, other = (await desk.do(run, *batch)).receipts
     assert one.refused == "dropped by ben: too much at once"
     assert other.until == desk.clock.now + 2 * HOUR
@@ -172,6 +182,23 @@ async def test_an_ask_that_ended_is_not_edited_and_one_is_edited_five_times_at_m
     await desk.decide(waiting.ask, approve=False)
     with pytest.raises(Refused, match="is denied since"):
         await edit(desk, waiting.ask, lasts=9 * HOUR)
+
+
+async def test_an_earlier_editor_is_not_lost_with_the_row_of_the_edit(desk: Desk) -> None:
+    """What the newest edit was signed for says who asked before it."""
+    run = await desk.open_run()
+    batch = (isolate("web1"), isolate("web2"))
+    first = await desk.do(run, *batch)
+    await edit(desk, first.ask, lasts=2 * HOUR)
+    second = await desk.do(run, *batch)
+    await edit(desk, second.ask, "ben", without=(1,))
+    async with desk.store.transaction() as tx:
+        await tx.execute(delete(edits).where(edits.c.person == "ana"))
+    third = await desk.do(run, *batch)
+    asked_by = (await desk.ask(str(third.ask))).plan["asked_by"]
+    assert [(one["name"], one["how"]) for one in asked_by] == [
+        ("ana", "edited the plan"), ("ben", "edited the plan"),
+    ]  # fmt: skip
 
 
 async def test_of_an_edit_and_an_approval_at_once_one_counts(desk: Desk) -> None:
@@ -221,7 +248,7 @@ async def test_a_dropped_action_that_is_slipped_in_again_is_not_done(desk: Desk)
     first = await desk.do(run, *batch)
     await edit(desk, first.ask, without=(2,))
     second = await desk.do(run, *batch)
-    await desk.decide(second.ask)
+    await desk.decide(second.ask, "ben")
     key = f"{run}/1"
     plan = (await desk.step(key)).plan
     plan["changes"][1]["ruling"] = "ask"
