@@ -20,28 +20,32 @@ LEFT_OUT = tuple(LeftOut(step=s, reason="not while somebody tries to sign in") f
 
 @workflow.defn
 class AuthenticationAttack(Playbook, answers="authentication_attack"):
-    """Shut out where it comes from, tell the team, keep evidence; at P1 and P2 ask to isolate."""
+    """Shut out where it comes from, tell the security team, keep evidence; at P1 and P2 ask to isolate."""
 
     attack = ("T1110",)
 
     @workflow.run
     async def run(self, incident: Incident) -> None:
         evidence = asyncio.gather(*(self.look_up(Connections(host=h)) for h in incident.hosts))
-        await self.do(*(Block(network=n, lasts=timedelta(hours=24)) for n in incident.networks))
-        await self.contained()
+        blocked = await self.do(
+            *(Block(network=n, lasts=timedelta(hours=24)) for n in incident.networks),
+            otherwise="not blocked",
+        )
+        if blocked or not incident.networks:
+            await self.contained()
         where = ", ".join(map(str, incident.networks)) or "no address"
-        await self.announce(f"{incident.title}: shut out {where}")
+        word = "shut out" if blocked or not incident.networks else "did not shut out"
+        await self.announce(f"{incident.title}: {word} {where}")
         await evidence
         collects = workflow.patched("evidence-and-proposal")
-        if incident.priority in (Priority.P1, Priority.P2) and incident.hosts:
-            if collects:
-                await self.do(
-                    *(
-                        CollectEvidence(host=h, incident=incident.id, waived=LEFT_OUT)
-                        for h in incident.hosts
-                    ),
-                    otherwise="no evidence was collected",
-                )
+        worse = incident.priority in (Priority.P1, Priority.P2)
+        if collects and (worse or workflow.patched("evidence-at-every-priority")):
+            hosts = (
+                CollectEvidence(host=h, incident=incident.id, waived=LEFT_OUT)
+                for h in incident.hosts
+            )
+            await self.do(*hosts, otherwise="no evidence was collected")
+        if worse and incident.hosts:
             try:
                 await self.do(*(Isolate(host=h, lasts=timedelta(hours=8)) for h in incident.hosts))
             except Refused as refused:

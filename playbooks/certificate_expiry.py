@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from activities.certificates import ExpiringCertificates, RenewCertificate
+from activities.certificates import CertificateFacts, ExpiringCertificates, RenewCertificate
 from responder import Incident, Playbook
+from responder.proposal import proposed
 from responder.secrets.contract import version_for
 
 SOON = timedelta(days=30)
@@ -19,6 +20,11 @@ class CertificateExpiry(Playbook, answers="certificate_expiry"):
     async def run(self, incident: Incident) -> None:
         names, hosts = incident.accounts, incident.hosts
         found = await self.look_up(ExpiringCertificates(names=names, hosts=hosts, within=SOON))
+        await self._renew(incident, found)
+        await self.announce(f"{incident.title}: proposed, not applied", proposed(incident))
+
+    async def _renew(self, incident: Incident, found: list[CertificateFacts]) -> None:
+        names, hosts = incident.accounts, incident.hosts
         if not found:
             who = ", ".join((*names, *hosts)) or "no certificate and no host is named"
             said = f"None that is ours to renew expires within {SOON.days} days: {who}."

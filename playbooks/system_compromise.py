@@ -28,6 +28,8 @@ class SystemCompromise(Playbook, answers="system_compromise"):
         hosts, where = incident.hosts, ", ".join(incident.hosts)
         said = f"On {where}." if hosts else "No host is named: nothing can be kept or isolated."
         await self.announce(incident.title, said, loud=True)
+        if workflow.patched("administrators"):
+            await self.announce(incident.title, said, to="administrators", loud=True)
         role = "CISO" if incident.priority is Priority.P1 else "Security Team"
         paged = asyncio.create_task(self.escalate(role, incident.title, said))
 

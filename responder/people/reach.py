@@ -8,7 +8,8 @@ from responder.people.oncall import OnCall, Override
 from responder.people.person import Directory, Permission, Person, Role
 from responder.policy.sla import Targets
 
-# What the runner itself calls the people it tells, beside teams and persons; `approvers` is one more.
+# What the runner itself calls the people it tells, beside teams and persons; `approvers` and
+# `administrators` are two more.
 ESCALATION = "escalation"
 _SECURITY_TEAMS = ("security", "security team")
 
@@ -44,6 +45,10 @@ class Reach:
                 return self._everybody(at, overrides)
             case "security":
                 return self._team(_SECURITY_TEAMS, at, overrides)
+            case "administrators":
+                # Whoever looks after the machines, if there is a team of that name; else our own admins.
+                found = self._team(("administrators",), at, overrides)
+                return found if found.people else Reached(people=self._admins(), said=found.said)
         return self._team((audience.casefold(),), at, overrides)
 
     def levels(self) -> dict[str, tuple[Priority, ...]]:
@@ -62,8 +67,10 @@ class Reach:
         found: Iterable[Person] = (
             one for level in self.levels() for one in self.of(level, at, overrides).people
         )
-        people = _once(found) or tuple(p for p in self.people if p.active and Role.ADMIN in p.roles)
-        return Reached(people=people)
+        return Reached(people=_once(found) or self._admins())
+
+    def _admins(self) -> tuple[Person, ...]:
+        return tuple(p for p in self.people if p.active and Role.ADMIN in p.roles)
 
     def _team(self, names: Sequence[str], at: datetime, overrides: Sequence[Override]) -> Reached:
         members = _once(

@@ -57,6 +57,7 @@ def names(reach: Reach, audience: str, at: datetime = NOW) -> list[str]:
         ("CISO", ["cyd"]),  # no roster: the whole team
         ("Operations", []),
         ("approvers", ["ana", "ben", "cyd"]),
+        ("administrators", ["cyd"]),
         ("escalation", ["ana", "cyd"]),
         ("nobody we know", []),
     ],

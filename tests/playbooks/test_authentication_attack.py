@@ -13,10 +13,24 @@ async def test_it_blocks_notifies_and_collects_in_that_order(run_playbook: RunPl
     assert any("proposed, not applied" in said for said in run.said)
 
 
-async def test_below_p2_it_blocks_and_notifies_and_asks_nobody(run_playbook: RunPlaybook) -> None:
+async def test_below_p2_it_blocks_notifies_and_collects_and_asks_nobody(
+    run_playbook: RunPlaybook,
+) -> None:
     run = await run_playbook(AuthenticationAttack, priority="P3")
-    assert run.done == ["block 203.0.113.7"]
+    assert run.done == ["block 203.0.113.7", EVIDENCE]
     assert run.asks == []
+    assert any("proposed, not applied" in said for said in run.said)
+
+
+async def test_at_p4_a_no_to_the_block_is_said_and_evidence_kept_all_the_same(
+    run_playbook: RunPlaybook,
+) -> None:
+    run = await run_playbook(AuthenticationAttack, priority="P4", says=lambda _: False)
+    assert run.done == [EVIDENCE]
+    assert any("not blocked" in said for said in run.said)
+    assert any("did not shut out 203.0.113.7" in said for said in run.said)
+    assert run.runs[0]["state"] == "done"
+    assert run.status != "contained"
 
 
 async def test_evidence_that_cannot_be_taken_does_not_hold_up_the_question(

@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from playbooks import _NAMES, PLAYBOOKS
+from responder.authoring.code import Code, Kind
+from responder.authoring.drawing import draw
+from responder.authoring.graph import Graph
 from responder.durations import parsed
 from responder.incident import Alert
 from responder.rehearsal.wish import wish_of
@@ -71,6 +74,37 @@ def test_there_is_a_playbook_for_every_category_and_no_page_or_example_without_o
     assert {playbook.answers for playbook in PLAYBOOKS} == set(CATEGORIES)
     assert {path.stem for path in (ROOT / "docs" / "playbooks").iterdir()} == set(_NAMES)
     assert {path.stem for path in (ROOT / "examples" / "alerts").iterdir()} == set(_NAMES)
+
+
+# Nobody judged an alert to begin these: there is nothing that rules could learn from them.
+BY_PLAN = {"access_key_rotation", "certificate_rotation", "drill", "key_rotation"}
+
+
+@pytest.mark.parametrize(("name", "playbook"), EACH)
+def test_whoever_answers_an_alert_ends_with_a_proposal_for_the_rules_and_its_page_says_so(
+    name: str, playbook: type[Playbook], known: dict[str, Kind]
+) -> None:
+    graph = draw(Code.of(playbook), Code.of(playbook).named(playbook.__name__), known)
+    proposals = {n.id for n in graph.nodes.values() if "proposed, not applied" in n.says}
+    said = "proposes no change to the rules" not in page(name)
+    assert bool(proposals) is said is (name not in BY_PLAN)
+    if said:
+        assert "propose" in page(name)
+        assert without(graph, proposals) == set(), "it can end without a proposal"
+
+
+def without(graph: Graph, proposals: set[str]) -> set[str]:
+    """The end, if it can be reached past all *proposals*."""
+    following, seen, waiting = graph.following(), {"n0"}, ["n0"]
+    while waiting:
+        one = graph.nodes[waiting.pop()]
+        for edge in following.get(one.id, []):
+            # What runs that began before a patch still do is not what a new one does.
+            old = edge.label == "no" and one.title.startswith(("workflow.patched(", "collects?"))
+            if edge.target not in seen | proposals and not old:
+                seen.add(edge.target)
+                waiting.append(edge.target)
+    return {one for one in seen if graph.nodes[one].kind == "end"}
 
 
 def test_no_playbook_is_longer_than_60_lines() -> None:

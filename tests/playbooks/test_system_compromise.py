@@ -43,6 +43,18 @@ async def test_the_ciso_is_paged_beside_it_and_the_run_waits_for_the_answer_last
     assert run.runs[0]["state"] == "done"
 
 
+async def test_the_administrators_are_told_before_anything_is_done(
+    run_playbook: RunPlaybook,
+) -> None:
+    run = await run_playbook(SystemCompromise, priority="P1", title="Web shell on a server")
+    audiences = [m["audience"] for m in run.facts["messages"] if "Web shell" in m["subject"]]
+    assert "administrators" in audiences
+    [told] = [m for m in run.facts["messages"] if m["audience"] == "administrators"]
+    assert told["loud"]
+    assert told["body"] == "On web-1."
+    assert all(told["made"] <= step["begun"] for step in run.facts["steps"])
+
+
 async def test_nobody_answers_the_page_and_the_run_ends_all_the_same(
     run_playbook: RunPlaybook,
 ) -> None:

@@ -299,7 +299,7 @@ async def test_the_runner_itself_is_never_shut_out(
 
     way.answering.append(identity)
     sessions = OlderSessions(aws, "prod", "ana", kind=kind)
-    resources = [(sessions, NOW)]
+    resources: list[tuple[Any, Any]] = [(sessions, NOW)]
     if kind == "user":
         resources.append((UserQuarantine(aws, "prod", "ana"), Quarantine.QUARANTINED))
     for resource, state in resources:
