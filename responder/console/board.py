@@ -4,11 +4,14 @@ from starlette.responses import Response
 
 from responder.api.route import Call
 from responder.console import looking, views
+from responder.console.needs import needs
 from responder.console.pages import Pages
 from responder.console.shell import render
 from responder.people.person import Permission
 
 routes = Pages()
+
+_MOST_NEEDS = 8  # what is more than a person can do at once is on the board below
 
 
 @routes.get("/", Permission.INCIDENTS_READ)
@@ -29,4 +32,12 @@ async def board(call: Call) -> Response:
         }
         for row in rows
     ]
-    return await render(call, "board.html", title="Board", incidents=shown)
+    wanted = await needs(call, shown)
+    return await render(
+        call,
+        "board.html",
+        title="Board",
+        incidents=shown,
+        needs=wanted[:_MOST_NEEDS],
+        more=max(0, len(wanted) - _MOST_NEEDS),
+    )

@@ -111,7 +111,7 @@ async def events(call: Call) -> Response:
     """`changed` when there is something new to see, `beat` every ten seconds with the server's time."""
     from responder.console.shell import room  # noqa: PLC0415 - the shell holds the pulse
 
-    pulse = room(call).pulse
+    pulse = room(call.request).pulse
     if pulse.listeners >= _MOST_LISTENERS:
         raise Problem(503, f"{_MOST_LISTENERS} pages listen already; this one looks by itself")
     stopping: Callable[[], bool] = getattr(call.request.app.state, "stopping", lambda: False)

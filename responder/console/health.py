@@ -24,6 +24,7 @@ class Notice(Frozen):
     grave: bool
     said: str
     now_what: str
+    where: str = ""  # a page that can change it
 
 
 class Health:
@@ -92,6 +93,7 @@ async def _paused(tx: Transaction) -> Notice | None:
         grave=True,
         said=f"The runner is paused by {value.get('by')}: {value.get('reason')}",
         now_what="Nothing new is done; what is leased is still undone in time.",
+        where="/runner",
     )
 
 

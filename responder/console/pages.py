@@ -4,7 +4,7 @@ How a page is declared: as the API's routes are, answering HTML with the headers
 Whoever is not signed in is sent to the login and back; what is refused is a line on a page.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from responder.api.route import Call, Endpoint, Handler, Problem, caller
+from responder.console.once import key_of
 from responder.console.paths import login_for
 from responder.errors import Refused
 from responder.people.person import Permission
@@ -53,7 +54,7 @@ class Page(Endpoint):
 
         async def show(request: Request) -> Response:
             try:
-                answer: Response = await inner(request)
+                answer = await _once(request, inner)
             except Problem as problem:
                 answer = await _trouble(request, problem.status, problem.detail)
             except Refused as refused:
@@ -97,6 +98,15 @@ class Pages:
 async def stray(request: Request, status: int) -> Response:
     """To a browser that asks for what there is not: a page that says so."""
     return _guarded(await _trouble(request, status, "There is no such page here."))
+
+
+async def _once(request: Request, work: Callable[[Request], Awaitable[Response]]) -> Response:
+    key = await key_of(request)
+    if not key:
+        return await work(request)
+    from responder.console.shell import room  # noqa: PLC0415 - it needs this module's routes
+
+    return await room(request).once.answer(key, lambda: work(request))
 
 
 def wants_page(request: Request) -> bool:

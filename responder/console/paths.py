@@ -33,7 +33,9 @@ async def fields(request: Request, largest: int = 64 * 1024) -> dict[str, str]:
                 break
         raw = request.state.form = bytes(kept)
     try:
-        pairs = parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50)
+        pairs = parse_qsl(
+            raw.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=250
+        )
     except ValueError:  # more fields than any of our forms has
         return {}
     return dict(pairs)

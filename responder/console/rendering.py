@@ -23,6 +23,7 @@ KINDS: Final = {
 }
 _DURATION: Final = TypeAdapter(timedelta)
 _DAY, _HOUR, _MINUTE = 86400, 3600, 60
+_KILO = 1000
 
 
 @cache
@@ -41,6 +42,8 @@ def environment() -> "Environment":
     made.filters |= {
         "at": pass_context(_at),
         "day": _day,
+        "utc": _utc,
+        "size": size,
         "span": span,
         "state": state,
         "without": without,
@@ -92,6 +95,21 @@ def _at(context: "Context", value: str | datetime | None) -> Any:  # noqa: ANN40
 
 def _day(value: str | datetime) -> str:
     return moment(value).strftime("%Y-%m-%d")
+
+
+def _utc(value: str | datetime) -> str:
+    return f"{moment(value):%d %b %H:%M} UTC".lstrip("0")
+
+
+def size(count: int) -> str:
+    """Bytes as people say them; the exact count stands where it is needed."""
+    if count < _KILO:
+        return f"{count} B"
+    scaled, units = count / _KILO, ["kB", "MB", "GB", "TB"]
+    while scaled >= _KILO and len(units) > 1:
+        scaled /= _KILO
+        units.pop(0)
+    return f"{scaled:.1f} {units[0]}"
 
 
 def span(value: str | timedelta | float | None) -> str:

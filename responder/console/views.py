@@ -1,10 +1,16 @@
 """Rows as the templates show them: with their state by the time of looking. Pure."""
 
+import hashlib
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from responder.console.rendering import moment
 from responder.console.words import about
+from responder.incident import Priority
+from responder.policy.duties import Regime, State
+from responder.policy.judge import Policy
+from responder.policy.sla import Clock
 from responder.standing.timing import paused_until
 
 Row = dict[str, Any]
@@ -19,6 +25,12 @@ _STATUS: Final = {
     "partly contained": "bad",
     "NOT CONTAINED": "bad",
     "unanswered": "bad",
+}
+_LONGER: Final = {
+    "1 hour": timedelta(hours=1),
+    "4 hours": timedelta(hours=4),
+    "8 hours": timedelta(hours=8),
+    "24 hours": timedelta(hours=24),
 }
 _ASK: Final = {
     "open": "ask",
@@ -87,18 +99,76 @@ def hold(row: Row, now: datetime) -> Row:
         mark, said = "busy", "being undone"
     else:
         mark, said = "plain", f"undone, ended by {row['ended_by'] or 'time'}"
-    return row | {"live": live, "mark": mark, "words": said, "heavy": row["tier"] in ("T2", "T3")}
+    # An end, not a length: what is sent twice, or late, means what its reader saw.
+    ends = (
+        {name: moment(row["until"]) + more for name, more in _LONGER.items()}
+        if row["until"]
+        else {}
+    )
+    return row | {
+        "live": live,
+        "mark": mark,
+        "words": said,
+        "heavy": row["tier"] in ("T2", "T3"),
+        "ends": ends,
+    }
 
 
 def duty(row: Row, now: datetime) -> Row:
     """One report that is owed to an authority."""
     if row["done"]:
         mark, said = ("bad", "reported late") if row["done"] > row["due"] else ("good", "reported")
+    elif row["state"] == State.PROJECTED:
+        mark, said = "plain", "comes later"
+    elif row["state"] == State.UNCLASSIFIED:
+        mark, said = "warn", "owed if it is classified so"
     elif moment(row["due"]) <= now:
         mark, said = "bad", "overdue"
     else:
         mark, said = "warn", "owed"
-    return row | {"mark": mark, "said": said, "running": mark == "warn"}
+    running = row["state"] == State.RUNNING and not row["done"]
+    return row | {"mark": mark, "said": said, "running": running}
+
+
+def owed(rows: list[Row], regimes: Mapping[str, Regime], now: datetime) -> dict[str, Any]:
+    """What is to be reported about an incident, and what could be begun or classified."""
+    begun = {row["regime"]: row for row in rows}
+    return {
+        "duties": [duty(row, now) for row in rows],
+        "regimes": {name: one.title for name, one in regimes.items()},
+        "unbegun": {name: one.title for name, one in regimes.items() if name not in begun},
+        "unclassified": [
+            name
+            for name, row in begun.items()
+            if not row["classified"] and name in regimes and regimes[name].classifies
+        ],
+    }
+
+
+def held_now(found: Row) -> str:
+    """What an incident holds, as a word that changes with it."""
+    live = sorted(row["id"] for row in found["holds"] if row["ended"] is None)
+    return hashlib.sha256("\n".join(live).encode()).hexdigest()[:16] if live else "nothing"
+
+
+def acts(found: Row, timers: list[Row], holds: list[Row], policy: Policy) -> dict[str, Any]:
+    """What can be done to an incident now: which clocks can be paused, and what closing would undo."""
+    targets = policy.sla[Priority(found["priority"])]
+    live = [one for one in holds if one["live"]]
+    return {
+        "pausable": [
+            one["clock"]
+            for one in timers
+            if one["running"] and one["clock"] not in {Clock.APPROVE, *targets.never_paused}
+        ],
+        "pause_most": targets.pause_most,
+        "paused_clocks": [one for one in timers if one["paused"] and not one["met"]],
+        "priorities": PRIORITIES,
+        "live": live,
+        "heavy": any(one["heavy"] for one in live),
+        "tier": max((one["tier"] for one in live), default=""),
+        "held_now": held_now(found),
+    }
 
 
 def incident(row: Row) -> Row:

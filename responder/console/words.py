@@ -23,6 +23,15 @@ def _plain(text: str) -> str:
     return text.replace("_", " ")
 
 
+def _last(entry: Row) -> str:
+    """What of an incident an entry is about: its clock, or its duty."""
+    return "the " + str(entry["subject"]).partition(" ")[2].replace("-", " ")
+
+
+def _why(data: Row) -> str:
+    return str(data.get("reason") or "")
+
+
 def _received(_: Row, data: Row) -> tuple[str, str, str]:
     joined = "joined this incident" if data.get("joined") else "opened this incident"
     return "plain", f"An alert {joined}: {data.get('title', '')}", str(data.get("severity", ""))
@@ -94,6 +103,24 @@ _SAY: Final[dict[str, Callable[[Row, Row], tuple[str, str, str]]]] = {
     "unanswered": lambda _, d: ("bad", f"Nobody of {d.get('role')} answered the page", ""),
     "looked up": lambda e, _: ("plain", f"Looked up: {e['subject']}", ""),
     "forged": lambda _, d: ("bad", "Work that was not ours was refused", str(d.get("said") or "")),
+    "edited": lambda e, d: ("person", f"{e['actor']} edited {e['subject']}; it is asked anew", _why(d)),
+    "glass broken": lambda e, d: ("bad", f"{e['actor']} broke the glass for {e['subject']}", _why(d)),
+    "reprioritised": lambda e, d: (
+        "person", f"{e['actor']} made it {d.get('to')}" + (f", it was {d['from']}" if d.get("from") else ""), _why(d),
+    ),
+    "glass reviewed": lambda e, d: (
+        "good" if d.get("verdict") == "justified" else "bad",
+        f"{e['actor']} found the broken glass {d.get('verdict')}", str(d.get("reason") or ""),
+    ),
+    "page acknowledged": lambda e, d: ("person", f"{e['actor']} took the page of {d.get('role')}", ""),
+    "paused": lambda e, d: (
+        "person", f"{e['actor']} paused {_last(e)} until {moment(d['until']):%H:%M:%S} UTC" if d.get("until")
+        else f"{e['actor']} paused the runner", str(d.get("reason") or ""),
+    ),
+    "goes on": lambda e, _: ("person", f"{e['actor']} let {_last(e)} go on", ""),
+    "duty": lambda e, _: ("person", f"{e['actor']} began a duty to report: {_last(e)}", ""),
+    "reported": lambda e, d: ("good", f"{e['actor']} reported {_last(e)}", str(d.get("reference") or "")),
+    "hold extended": lambda e, d: ("person", f"{e['actor']} extended {d.get('summary')}", str(d.get("resource") or "")),
     "note": lambda e, d: ("person", f"{e['actor']} noted", str(d.get("text") or d.get("note") or "")),
 }  # fmt: skip
 

@@ -44,6 +44,7 @@ class Permission(StrEnum):
     FACTORS_WRITE = "factors:write"  # one's own second factors; others' need people:write as well
     PEOPLE_WRITE = "people:write"
     INTAKE_READ = "intake:read"
+    EVIDENCE_READ = "evidence:read"  # the bytes themselves, which hold secrets of the hosts
 
 
 # An agent is what acts by itself: here a playbook's run, in an incident. A task is what waits for a
@@ -61,6 +62,7 @@ WORDS: Mapping[str, frozenset[Permission]] = {
             Permission.LEASES_WRITE,
             Permission.PLANS_DRAW,
             Permission.RUNNER_PAUSE,
+            Permission.EVIDENCE_READ,
         }
     ),
     "tasks:read": frozenset({Permission.INCIDENTS_READ, Permission.INTAKE_READ}),

@@ -86,6 +86,13 @@ class Ground:
             "temporal": {"port": temporal, "ui_port": ui},
             "people": PEOPLE,
             "protect_surroundings": False,
+            "inventory": {
+                "hosts": [
+                    {"name": "web1", "addresses": ["198.51.100.10"]},
+                    {"name": "web2", "addresses": ["198.51.100.11"]},
+                    {"name": "db1", "addresses": ["198.51.100.20"], "protected": True},
+                ]
+            },
         }
         self.settings = Settings(**(given | (settings or {})))
         self.origin = self.settings.api.origin

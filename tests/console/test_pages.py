@@ -25,7 +25,7 @@ from tests.verbs.desk import isolate
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-PLACES = ("/", "/incidents/{incident}", "/asks", "/asks/{ask}", "/leases", "/oncall", "/me", "/login",
+PLACES = ("/", "/incidents/{incident}", "/asks", "/asks/{ask}", "/leases", "/oncall", "/runner", "/me", "/login",
           "/asks/there-is-none", "/there-is-none")  # fmt: skip
 EVIL = (
     "<script>document.title='taken'</script>",
@@ -209,6 +209,6 @@ async def test_who_takes_an_incident_owns_it(ground: Ground, window: Opener) -> 
     incident, _ = await ground.incident()
     page = await (await window("ben")).open(f"/incidents/{incident}")
     await page.get_by_role("button", name="Take it").click()
-    await expect(page.get_by_role("heading", name="Owned by ben")).to_be_visible()
+    await expect(page.locator("#owner")).to_contain_text("Owned by you")
     met = page.locator('[data-clock="acknowledge"]')
     await expect(met).to_contain_text("met")

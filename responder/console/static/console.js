@@ -122,8 +122,10 @@
 
   function typing(region) {
     if (region.querySelector("details[open] input:focus, details[open] select:focus")) return true;
+    const changed = (field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked;
+    if ([...region.querySelectorAll("form option")].some((one) => one.selected && !one.defaultSelected && one.index)) return true;
     return [...region.querySelectorAll("form input:not([type=hidden]), form textarea")]
-      .some((field) => field === document.activeElement || field.value !== field.defaultValue);
+      .some((field) => field === document.activeElement || changed(field));
   }
 
   function announce(fresh) {

@@ -44,18 +44,22 @@
     ? "The passkey was not used: cancelled, or not in time. Nothing was recorded."
     : error.message);
 
-  // -- approving --------------------------------------------------------------------------------
+  // -- approving, undoing, and whatever else is proved -------------------------------------------
 
-  async function approve(form) {
+  // The challenge is for exactly what the form says now: the fields that its data-fields names.
+  async function prove(form) {
+    if (!form.reportValidity() || form.dataset.sent) return;
     const said = form.querySelector("[data-passkey-said]");
     said.textContent = "Waiting for your passkey …";
     try {
-      const csrf = form.elements["X-CSRF-Token"].value;
-      const options = await ask(`/api/asks/${form.dataset.ask}/challenge`, csrf, {});
+      const names = (form.dataset.fields || "").split(" ").filter(Boolean);
+      const body = Object.fromEntries(names.map((name) => [name, form.elements[name].value]));
+      const options = await ask(form.dataset.challenge, form.elements["X-CSRF-Token"].value, body);
       const answer = plain(await navigator.credentials.get({ publicKey: request(options) }));
       form.elements.passkey.value = JSON.stringify(answer);
       form.elements.passkey.disabled = false;
-      form.submit(); // not by its buttons: the verdict is approve, as the answer is for nothing else
+      form.dataset.sent = "1";
+      form.submit(); // not by its buttons: the answer is for what the form says, and for nothing else
     } catch (error) {
       said.textContent = why(error);
     }
@@ -97,7 +101,7 @@
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-passkey]");
-    if (button) approve(button.form);
+    if (button) prove(button.form);
     const entry = event.target.closest("[data-login-passkey]");
     if (entry) login(entry.form);
   });
