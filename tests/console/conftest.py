@@ -1,4 +1,4 @@
-"""One Chromium and one server for all of these tests; each has an incident and a context of its own."""
+"""One Chromium and one server for these tests, and none after them; each has an incident and a context of its own."""
 
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +17,7 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """Debian's Chromium, once."""
     if CHROMIUM is None:
@@ -30,7 +30,7 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def ground(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Ground]:
