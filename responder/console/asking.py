@@ -6,8 +6,10 @@ from sqlalchemy import select
 
 from responder.api.route import Call
 from responder.approval.decision import GLASS_REASON, GLASS_TIERS
+from responder.approval.requesting import barred, may_approve, never_alone, why_barred
 from responder.approval.stamps import opened, was_opened
 from responder.console import views
+from responder.people.approver_rights import About
 from responder.people.person import Permission, Person, Role
 from responder.standing.whole import Row, plain
 from responder.store.noticing import reviews
@@ -32,7 +34,8 @@ async def before(call: Call, rows: list[Row]) -> list[Row]:
     """
     served, who = call.served, call.person
     now = served.store.now()
-    shown = [views.ask(row, now, served.policy.execute_within) for row in rows]
+    within = served.policy.execute_within
+    shown = [views.ask(row, now, within) | {"barred": _barred(call, row)} for row in rows]
     waiting = [one["id"] for one in shown if one["open"]]
     if not waiting or not who.may(Permission.APPROVALS_DECIDE):
         return shown
@@ -43,6 +46,15 @@ async def before(call: Call, rows: list[Row]) -> list[Row]:
             for ask in unseen:
                 await opened(tx, ask, who.name, now)
     return shown
+
+
+def _barred(call: Call, ask: Row) -> str:
+    """Why the caller, who asked for it, may not approve it, and who may; empty for everybody else."""
+    name = call.person.name
+    if name not in barred(ask):
+        return ""
+    others = may_approve(call.served.people, ask, About.of(ask, ask.get("about")))
+    return why_barred(ask, name, others)
 
 
 async def ways(call: Call, ask: Row) -> dict[str, Any]:
@@ -62,6 +74,7 @@ async def ways(call: Call, ask: Row) -> dict[str, Any]:
         and ask["open"]
         and ask["tier"] in GLASS_TIERS
         and rules.may(who)
+        and who.name not in never_alone(ask)
         and len(others) + 1 < ask["needs"]["people"]
         else None,
         "least_reason": GLASS_REASON,

@@ -43,7 +43,7 @@ async def show(
     found = await incident_now(call)
     async with served.store.reading() as tx:
         entries = await tail(tx, _ENTRIES, incident=incident)
-    asks = await before(call, found["asks"])
+    asks = await before(call, [ask | {"about": found} for ask in found["asks"]])
     holds = [views.hold(row, now) for row in found["holds"]]
     timers = [views.clock(row, now) for row in found["clocks"]]
     return await render(

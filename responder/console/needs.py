@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from starlette.responses import Response
 
 from responder.api.route import Call
+from responder.approval.requesting import barred
 from responder.console.asking import may_review
 from responder.console.pages import Pages, see
 from responder.console.rendering import moment
@@ -92,8 +93,7 @@ def _of_asks(who: Person, incident: Row, decided: set[str]) -> Iterator[Need]:
     if not who.may(Permission.APPROVALS_DECIDE):
         return
     for ask in incident["asks"]:
-        own = who.name in (ask["requester"], ask.get("asked_for"))
-        if ask["id"] in decided or own:
+        if ask["id"] in decided or who.name in barred(ask):
             continue
         yield Need(
             mark="ask",

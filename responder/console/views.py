@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from responder.approval.requesting import in_words
 from responder.console.rendering import moment
 from responder.console.words import about
 from responder.incident import Priority
@@ -81,6 +82,7 @@ def ask(row: Row, now: datetime, execute_within: timedelta) -> Row:
         "within": execute_within,
         "number": row.get("number"),
         "progress": row.get("progress") or "",
+        "asked_for": in_words(row),
     }
 
 
