@@ -44,6 +44,6 @@ def built_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def lab(built_lab: Lab) -> Lab:
-    """The network of real hosts, as it was booted: whatever a module left behind is gone."""
-    built_lab.reset()
+    """The network of real hosts, booted anew: whatever a module left behind is gone."""
+    built_lab.reboot()
     return built_lab

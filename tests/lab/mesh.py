@@ -25,6 +25,8 @@ class Mesh:
         self._lab = lab
         self._folder = folder
         self._shells = shells
+        self.broken = ""
+        """What was seen when the mesh did not come up; empty while it does. Nobody waits for it again."""
         self.cert("ca", "-name", "lab", "-duration", "24h")
         for name, address in OVERLAY.items():
             self._sign(name, name, address)

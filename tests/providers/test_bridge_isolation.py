@@ -37,9 +37,11 @@ def switch(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manag
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was(switch: ManagedSwitch) -> Iterator[None]:
+def _as_it_was(lab: Lab, switch: ManagedSwitch) -> Iterator[None]:
     yield
     switch.flush()
+    # Who could not be resolved while a host was shut out is asked for again only a second later.
+    forget_neighbours(lab)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
