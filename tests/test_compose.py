@@ -211,7 +211,14 @@ async def test_its_commands_start_and_take_an_alert_through(
     make_keys = (sys.executable, str(script), str(serve_state), str(worker_state))
     await asyncio.to_thread(subprocess.run, make_keys, check=True)
     given = {p.name for p in (worker_state / "keys").iterdir()}
-    assert given == {"payloads.json", "evidence.json", "marks.json", "approvals.pub"}
+    assert given == {
+        "payloads.json",
+        "evidence.json",
+        "marks.json",
+        "warrants.json",
+        "approvals.pub",
+    }
+    assert not (serve_state / "keys" / "warrants.json").exists()
 
     logs = [tmp_path / "serve.log", tmp_path / "worker-1.log", tmp_path / "worker-2.log"]
     with (

@@ -31,6 +31,18 @@ class Ring(StrEnum):
     STORE = "store"
     EVIDENCE = "evidence"
     SECRETS = "secrets"
+    WARRANTS = "warrants"
+
+
+# Why the old keys of a ring are kept.
+_KEPT = {
+    Ring.PAYLOADS: "Temporal's histories cannot be sealed anew; keep the old keys of payloads for as long "
+    "as Temporal keeps histories and the oldest incident is open",
+    Ring.EVIDENCE: "evidence is not sealed anew, so that its digests go on holding; keep the old keys of "
+    "evidence for as long as the evidence",
+    Ring.WARRANTS: "warrants are not sealed anew; keep the old keys of warrants for as long as anything is "
+    "held that began under them",
+}
 
 
 class Order(StrEnum):
@@ -69,7 +81,9 @@ def list_keys(as_json: bool = JSON) -> None:
 
 @app.command()
 def rotate(
-    name: str = typer.Argument(help="A key of key_rotation.keys, or payloads, store, secrets."),
+    name: str = typer.Argument(
+        help="A key of key_rotation.keys, or payloads, store, secrets, warrants."
+    ),
     mode: Order = typer.Option(
         Order.PLANNED, help="planned: replace, then retire; emergency: revoke, then restore."
     ),
@@ -113,7 +127,13 @@ def schedule(as_json: bool = JSON) -> None:
 @app.command()
 def rings() -> None:
     """The keys of this runner's own rings, the active one marked."""
+    from responder.keys import Keys  # noqa: PLC0415
+
+    keys = Keys(_settings().state)
     for ring in Ring:
+        if not getattr(keys, ring.value).exists():  # serve alone has no ring of the workers'
+            typer.echo(f"{ring}  none here")
+            continue
         kept, _ = _load(ring)
         for name in kept.ids:
             at = kept.retired.get(name)
@@ -126,12 +146,8 @@ def rings() -> None:
 @app.command()
 def destroy(ring: Ring) -> None:
     """Seal anew what old keys of a ring sealed, then destroy those that were retired 30 days ago."""
-    if ring is Ring.PAYLOADS:
-        raise Stop(
-            FAILED,
-            "Temporal's histories cannot be sealed anew; keep the old keys of payloads for as long as "
-            "Temporal keeps histories and the oldest incident is open; nothing was changed",
-        )
+    if said := _KEPT.get(ring):
+        raise Stop(FAILED, f"{said}; nothing was changed")
     import asyncio  # noqa: PLC0415
     from datetime import UTC, datetime  # noqa: PLC0415
 
@@ -166,11 +182,17 @@ def _rotate_ring(ring: Ring) -> None:
     kept, path = _load(ring)
     rotated = kept.rotated()
     rotated.save(path)
-    then = "" if ring is Ring.SECRETS else ", then restart the workers, then serve"
+    where = "worker" if ring is Ring.WARRANTS else "serve and worker"
     talk(
         f"{rotated.active} is active, {len(rotated.ids)} keys are in the ring {path}\n\n"
-        f"next: copy the file to every serve and worker{then}"
+        f"next: copy the file to every {where}{_then(ring)}"
     )
+
+
+def _then(ring: Ring) -> str:
+    if ring is Ring.SECRETS:
+        return ""
+    return ", then restart the workers" + ("" if ring is Ring.WARRANTS else ", then serve")
 
 
 def _load(ring: Ring) -> "tuple[KeyRing, Path]":

@@ -49,10 +49,29 @@ def test_old_keys_of_the_secrets_are_destroyed_after_30_days_and_nothing_is_lost
     assert asyncio.run(store.get("app", version)).get_secret_value() == b"value"
 
 
-def test_the_keys_of_temporals_histories_are_never_destroyed(run: Run, state: Path) -> None:
-    run("keys", "rotate", "payloads")
-    before = (state / "keys" / "payloads.json").read_bytes()
-    said = run("keys", "destroy", "payloads")
+@pytest.mark.parametrize(
+    ("ring", "why"),
+    [
+        ("payloads", "Temporal's histories cannot be sealed anew"),
+        ("evidence", "so that its digests go on holding"),
+        ("warrants", "for as long as anything is held that began under them"),
+    ],
+)
+def test_keys_that_nothing_else_opens_are_never_destroyed(
+    run: Run, state: Path, ring: str, why: str
+) -> None:
+    Keys(state).make_for_workers()
+    assert run("keys", "rotate", ring).status == 0
+    kept = state / "keys" / f"{ring}.json"
+    before = kept.read_bytes()
+    said = run("keys", "destroy", ring)
     assert said.status != 0
-    assert "Temporal's histories cannot be sealed anew" in said.err
-    assert (state / "keys" / "payloads.json").read_bytes() == before
+    assert why in said.err
+    assert kept.read_bytes() == before
+
+
+def test_a_serve_that_has_no_ring_of_the_workers_says_so(run: Run, state: Path) -> None:
+    found = run("keys", "rings").out.splitlines()
+    assert "warrants  none here" in found
+    Keys(state).make_for_workers()
+    assert any(line.startswith("warrants  k-") for line in run("keys", "rings").out.splitlines())

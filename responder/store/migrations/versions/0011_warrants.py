@@ -13,8 +13,8 @@ def upgrade() -> None:
     """
     Bring the tables here.
 
-    What is held at that moment has no seal, and workers have no way to tell it from a forgery:
-    `responder doctor` says so, and what is held is ended before (docs/how-to/recover.md).
+    What is held at that moment has no seal, and workers cannot tell it from a forgery: they leave it
+    as it is and raise the alarm. So end what is held before (docs/how-to/recover.md).
     """
     with op.batch_alter_table("steps", schema=None) as batch_op:
         batch_op.add_column(sa.Column("warrant", sa.LargeBinary(), nullable=True))
