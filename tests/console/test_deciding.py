@@ -2,15 +2,15 @@
 
 import pytest
 from playwright.async_api import Page, expect
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from responder.people import passwords
-from responder.store.tables import decisions
+from responder.store.tables import decisions, incidents
 from tests.console.conftest import Opener
 from tests.console.ground import Ground
 from tests.verbs.desk import isolate
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def asked(ground: Ground, host: str = "web1") -> tuple[str, str]:
@@ -199,3 +199,22 @@ async def test_a_viewer_sees_the_plan_and_no_button(ground: Ground, window: Open
         "async path => (await fetch(path, {method: 'POST'})).status", f"/asks/{ask}/decisions"
     )
     assert status == 403
+
+
+async def test_who_opened_the_incident_by_hand_is_told_who_may_approve_and_may_only_deny(
+    ground: Ground, window: Opener
+) -> None:
+    incident, run = await ground.incident()
+    async with ground.store.transaction() as tx:
+        this = update(incidents).where(incidents.c.id == incident)
+        await tx.execute(this.values(asked_by=["ana"]))
+    ask = await ground.ask(run, isolate("web1"))
+    for path in (f"/asks/{ask}", f"/incidents/{incident}"):
+        page = await (await window("ana")).open(path)
+        said = "ana opened the incident, and nobody may approve their own request; ben"
+        await expect(page.get_by_text(said)).to_be_visible()
+        await expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
+        await expect(page.get_by_role("button", name="Deny", exact=True)).to_have_count(1)
+    page = await (await window("ben")).open(f"/asks/{ask}")
+    await expect(page.get_by_text("asked for by ana (opened the incident)")).to_be_visible()
+    await expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(1)
