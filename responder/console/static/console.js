@@ -90,7 +90,9 @@
 
   // The text of a region as the server wrote it, so that ticking is not a difference.
   const written = new WeakMap();
-  const plainly = (node) => node.outerHTML.replace(/value="[^"]*"/g, "");
+  // What stands in fields, and what is open, is its reader's: after a refusal it is what they had typed.
+  const plainly = (node) => node.outerHTML.replace(/value="[^"]*"| (open|selected|checked)(="")?(?=[ >])/g, "")
+    .replace(/(<textarea[^>]*>)[^<]*/g, "$1");
 
   function swap(fresh) {
     document.title = fresh.title;
