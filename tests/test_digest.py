@@ -19,7 +19,7 @@ from responder.policy.tiers import Ruling, Tier
 
 # Each example of these changes every field of a plan in its turn.
 MATERIAL = settings(max_examples=45, deadline=None, derandomize=True)
-VOLATILE = settings(max_examples=75, deadline=None, derandomize=True)
+VOLATILE = settings(max_examples=90, deadline=None, derandomize=True)
 # A thousand plans, each with one field changed; Hypothesis chooses which.
 A_THOUSAND = settings(max_examples=1_000, deadline=None)
 _NAMES = st.text("abcdefgh-é", min_size=1, max_size=8)
