@@ -80,6 +80,8 @@ async def close(
         reason = f"undo {incident_id}: it was a false positive"
         wish = Wish(kind=LeaseKind.END, incident=incident_id, reason=reason)
         prepared = await leasing.prepare(wish, person, proof or Proof(), method=method)
+    else:
+        await leasing.prove_closing(incident_id, person, proof or Proof())
     now = store.now()
     async with store.transaction() as tx:
         values = {

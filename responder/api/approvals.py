@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from responder.api.route import Call, Problem, Routes
 from responder.approval import stamps
+from responder.approval.enrolment import Factor
 from responder.approval.pausing import pause_runner, resume_runner
 from responder.approval.requesting import in_words, may_approve
 from responder.approval.revoking import Revocation, revoke
@@ -91,12 +92,14 @@ async def _told(call: Call, run: str) -> bool:
 
 @routes.post("/api/pause", Permission.RUNNER_PAUSE)
 async def pause(call: Call) -> Row:
-    """Let nothing new be done from now on; what is leased is still undone in time."""
+    """Let nothing new be done from now on, told loudly; what is leased is still undone in time."""
     pausing = await call.body(Pausing)
     return await pause_runner(call.served.store, call.person.name, pausing.reason)
 
 
 @routes.post("/api/resume", Permission.RUNNER_PAUSE)
 async def resume(call: Call) -> Row:
-    """Go on."""
-    return await resume_runner(call.served.store, call.person.name)
+    """Go on, which takes a second factor."""
+    served, proof = call.served, await call.body(Factor)
+    origin, rules = served.settings.api.origin, served.settings.approvals
+    return await resume_runner(served.store, served.deliveries, origin, call.person, proof, rules)

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 
 from responder.approval import passkeys
 from responder.approval.decision import Decision, Judgement
+from responder.approval.enrolment import Purpose, any_of, bound_to
 from responder.approval.fatigue import Asked, tell_approvers
 from responder.approval.lease_check import about, change_of, objection
 from responder.approval.lease_drawing import Drawn, Wish, draw
@@ -31,7 +32,7 @@ from responder.people.person import Directory, Permission, Person
 from responder.plan import Plan
 from responder.policy.judge import Policy
 from responder.policy.leases import LeaseKind
-from responder.policy.tiers import Needs
+from responder.policy.tiers import Needs, Tier
 from responder.store import Store, Transaction
 from responder.store.tables import asks, holds, incidents, resources
 from responder.verbs.asking import bump
@@ -136,6 +137,32 @@ class Leasing:
             factors=tuple(factors),
             method=method,
             reason=wish.reason,
+        )
+
+    async def prove_closing(self, incident: str, person: Person, proof: Proof) -> None:
+        """
+        Have *person* prove a second factor, if they have one, to close what holds something heavy.
+
+        Closing releases nothing, but it ends the incident's runs and asks: whoever stole a token could
+        end a response with it. Raises `Refused` if the proof does not hold.
+        """
+        if not self._rules.proof_to_close:
+            return
+        live = select(holds.c.tier).where(holds.c.incident == incident, holds.c.ended.is_(None))
+        async with self._store.reading() as tx:
+            tiers = {Tier(one) for one in (await tx.execute(live)).scalars()}
+            has = await any_of(tx, person.name)
+        if not has or not any(self._policy.tiers.asked(tier).stepped_up for tier in tiers):
+            return
+        await step_up(
+            self._store,
+            self._ring,
+            self._origin,
+            person.name,
+            code=proof.code,
+            passkey=proof.passkey,
+            bound_to=bound_to(person.name, Purpose.CLOSE),
+            now=self._store.now(),
         )
 
     async def challenge(self, wish: Wish, person: Person) -> dict[str, Any]:

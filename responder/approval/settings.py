@@ -64,6 +64,15 @@ class ApprovalSettings(Frozen):
         description="How long whoever used an enrolment ticket counts as one person with who gave it, "
         "where both approve the same ask.",
     )
+    proof_to_resume: bool = Field(
+        default=True,
+        description="Whether going on after a pause of everything takes a second factor. Pausing never does.",
+    )
+    proof_to_close: bool = Field(
+        default=True,
+        description="Whether closing as resolved takes a second factor of who has one, while the incident "
+        "holds something whose tier takes one. A false positive always is as heavy as what it undoes.",
+    )
     break_glass: BreakGlass = Field(
         default=BreakGlass(), description="What one person may do where a quorum cannot be had."
     )

@@ -2,6 +2,7 @@
 
 import typer
 
+from responder.cli.factors import BACKUP, CODE
 from responder.cli.say import talk
 
 
@@ -69,9 +70,9 @@ def pause(reason: str = typer.Option(..., help="Why; everybody sees it.")) -> No
     talk("paused: nothing new is done; leases still end in time\n\nnext: responder resume")
 
 
-def resume() -> None:
-    """Go on after a pause."""
+def resume(code: str = CODE, backup_code: str = BACKUP) -> None:
+    """Go on after a pause, which takes a second factor."""
     from responder.cli.remote import ask  # noqa: PLC0415
 
-    ask("POST", "/api/resume")
+    ask("POST", "/api/resume", json={"code": backup_code or code})
     talk("resumed")

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from starlette.responses import Response
 
 from responder.api.route import Call
+from responder.approval.enrolment import Factor, Purpose
 from responder.approval.pausing import pause_runner, resume_runner
 from responder.console import filling
 from responder.console.pages import Pages, see
@@ -51,7 +52,10 @@ async def resume_all(call: Call) -> Response:
         filling.expect(state["paused"], said)
         said = f"it is another pause by now, by {state['by']}: {state['reason']}"
         filling.expect(given.get("seen", "") == state["seen"], said)
-        await resume_runner(call.served.store, call.person.name)
+        proof = Factor(code=filling.code(given), passkey=filling.passkey(given))
+        served = call.served
+        origin, rules = served.settings.api.origin, served.settings.approvals
+        await resume_runner(served.store, served.deliveries, origin, call.person, proof, rules)
     except Refused as refused:
         return await _show(call, refusal(refused.message, "Nothing was changed."), given)
     return see("/runner?done=goes-on")
@@ -82,5 +86,7 @@ async def _show(
         here="/runner",
         title="Runner",
         state=await _state(call),
+        purpose=Purpose.RESUME,
+        proof=call.served.settings.approvals.proof_to_resume,
         typed=given or {},
     )

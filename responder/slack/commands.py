@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from responder.api.parts import Parts
+from responder.approval.enrolment import Factor
 from responder.approval.lease_drawing import Wish
 from responder.approval.pausing import pause_runner, resume_runner
 from responder.errors import Refused
@@ -149,13 +150,17 @@ async def _pause(said: Said) -> None:
     reason = " ".join(said.words)[:_LONGEST_REASON] or "said in Slack without a reason"
     await pause_runner(said.parts.store, said.person.name, reason)
     await said.reply.say(
-        "Paused: nothing new is done until /ir resume. What is leased is still undone in time"
+        "Paused: nothing new is done until /ir resume with a code. What is leased is still undone in time"
     )
 
 
 async def _resume(said: Said) -> None:
     said.person.must(Permission.RUNNER_PAUSE)
-    await resume_runner(said.parts.store, said.person.name)
+    parts = said.parts
+    # A code is good once: what stands in Slack afterwards proves nothing any more.
+    proof, origin = Factor(code="".join(said.words)[:64]), parts.settings.api.origin
+    rules = parts.settings.approvals
+    await resume_runner(parts.store, parts.deliveries, origin, said.person, proof, rules)
     await said.reply.say("Resumed: what was approved and is still in time goes on")
 
 
@@ -184,7 +189,7 @@ COMMANDS: dict[str, Command] = {
     "extend": Command(_extend, "INC 2h", "hold what it holds for longer"),
     "undo": Command(_undo, "INC", "undo what it holds, now"),
     "pause": Command(_pause, "[REASON]", "nothing new is done; undoing goes on"),
-    "resume": Command(_resume, "", "go on"),
+    "resume": Command(_resume, "CODE", "go on, with a code of your second factor"),
     "help": Command(_help, "", "this"),
 }
 

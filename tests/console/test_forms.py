@@ -385,12 +385,17 @@ async def test_the_runner_is_paused_and_goes_on_and_neither_unseen(
     )  # fmt: skip
     assert "The runner is paused by ana: a drill" in (await ben.open("/")).text
     seen = (await ben.open("/runner")).form(go_on)
-    await ana.send(go_on, page.form(go_on))
+    unproved = page.form(go_on)
+    await ground.enrol("ana")
+    page = await ana.send(go_on, unproved)
+    refused(page, "Nothing was changed.", "ana: expected a code")
+    await ana.send(go_on, page.form(go_on) | {"code": await ground.code("ana")})
     refused(await ben.send(go_on, seen), "Nothing was changed.", "somebody let it go on before you")
     page = await ana.send(pause, (await ana.open("/runner")).form(pause) | {"reason": "in earnest"})
     late = await ben.send(go_on, seen | {"once": "another form"})
     refused(late, "Nothing was changed.", "it is another pause by now, by ana: in earnest")
-    assert "goes on" in (await ana.send(go_on, page.form(go_on))).done
+    proved = page.form(go_on) | {"code": await ground.code("ana")}
+    assert "goes on" in (await ana.send(go_on, proved)).done
 
 
 async def test_an_extension_that_is_sent_twice_is_one_extension(ground: Ground, ana: Plain) -> None:

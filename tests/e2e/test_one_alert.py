@@ -115,7 +115,7 @@ async def test_an_approval_that_was_taken_back_in_time_isolates_nobody(
         "POST", f"/api/approvals/{ask['id']}/revoke", by="ben", json={"reason": "the wrong host"}
     )
     assert revoked["state"] == "revoked"
-    await runner.api("POST", "/api/resume")
+    await runner.api("POST", "/api/resume", json={"code": await runner.fresh_code("ana")})
 
     async def refused() -> bool:
         steps = (await runner.incident(incident["id"]))["steps"]

@@ -132,8 +132,9 @@ async def test_extend_shows_the_new_end_and_holds_until_then(desk: Desk) -> None
 
 
 async def test_pause_and_resume(desk: Desk) -> None:
-    for text, paused in (("pause a bad rule", True), ("resume", False)):
-        await desk.command("ben", text)
+    await desk.enrol("ben")
+    for text, paused in (("pause a bad rule", True), ("resume", True), ("resume CODE", False)):
+        await desk.command("ben", text.replace("CODE", desk.code("ben")))
         async with desk.store.reading() as tx:
             row = (await tx.execute(select(settings_now.c.value))).scalar_one()
         assert row["paused"] is paused
