@@ -124,12 +124,13 @@ async def _status(host: str, port: int, path: str) -> int:
     try:
         async with asyncio.timeout(2):
             reader, writer = await asyncio.open_connection(host, port)
-            writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
-            )
-            line = await reader.readline()
-            writer.close()
-            return int(line.split()[1])
+            try:
+                writer.write(
+                    f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+                )
+                return int((await reader.readline()).split()[1])
+            finally:  # also if it does not answer in time
+                writer.close()
     except (OSError, TimeoutError, ValueError, IndexError):
         return 0
 

@@ -17,7 +17,7 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def chromium() -> AsyncIterator[Browser]:
     """Debian's Chromium, once."""
     if CHROMIUM is None:
@@ -30,7 +30,7 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def ground(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Ground]:
@@ -64,7 +64,7 @@ class Window:
 Opener = Callable[..., Awaitable[Window]]
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="package")
 async def window(chromium: Browser, ground: Ground) -> AsyncIterator[Opener]:
     """Opens windows; at the end none of them may have broken the content security policy."""
     opened: list[Window] = []

@@ -14,7 +14,7 @@ from tests.console.conftest import Opener
 from tests.console.ground import Ground
 from tests.verbs.desk import isolate
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def test_a_new_incident_appears_on_an_open_board(ground: Ground, window: Opener) -> None:

@@ -9,7 +9,7 @@ from tests.console.conftest import Opener
 from tests.console.ground import Ground
 from tests.verbs.desk import isolate
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def test_a_block_is_undone_from_the_incident_s_page(ground: Ground, window: Opener) -> None:

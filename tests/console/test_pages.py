@@ -23,7 +23,7 @@ from tests.console.conftest import PHONE, Opener
 from tests.console.ground import Ground
 from tests.verbs.desk import isolate
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 PLACES = ("/", "/incidents/{incident}", "/asks", "/asks/{ask}", "/leases", "/oncall", "/runner", "/me", "/login",
           "/asks/there-is-none", "/there-is-none")  # fmt: skip
@@ -37,7 +37,7 @@ EVIL = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def full(ground: Ground) -> AsyncIterator[dict[str, str]]:
     """An incident with all there is to show: an ask, a lease, notes, and an ask that has ended."""
     incident, run = await ground.incident(priority="P1", title="Data leaves web1")

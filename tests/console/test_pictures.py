@@ -16,7 +16,7 @@ from tests.console.conftest import PHONE
 from tests.console.ground import Ground
 from tests.verbs.desk import isolate
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 ASKED = os.environ.get("RESPONDER_PICTURES") == "1"
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
@@ -35,7 +35,7 @@ WANTED = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def night(
     sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[Ground, dict[str, str]]]:
