@@ -18,22 +18,22 @@ from tests.console.forms import Page, Plain
 from tests.console.ground import Ground
 from tests.verbs.desk import isolate
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="package")
 async def ana(ground: Ground) -> AsyncIterator[Plain]:
     async with Plain(ground, "ana") as one:
         yield one
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="package")
 async def ben(ground: Ground) -> AsyncIterator[Plain]:
     async with Plain(ground, "ben") as one:
         yield one
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="package")
 async def incident(ground: Ground) -> AsyncIterator[str]:
     """One that is closed when its test is over, out of the other tests' sight."""
     name, _ = await ground.incident()
