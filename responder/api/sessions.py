@@ -18,7 +18,7 @@ from responder.api.route import PUBLIC, Call, Problem, Routes, caller, from_page
 from responder.console.pages import Pages
 from responder.console.paths import fields, local
 from responder.errors import Refused, Unreachable
-from responder.people import oidc, sessions
+from responder.people import login_tries, oidc, sessions
 from responder.people.login import Credentials, NoSecondFactor, PasswordLogin
 from responder.people.login_tries import TooManyTries
 from responder.people.oidc import OidcLogin
@@ -95,7 +95,14 @@ async def come_back_from_provider(call: Call) -> Response:
     """Where the provider sends the browser back to; it ends in a session or in one line that says why not."""
     secret, _, on = call.request.cookies.get(_named(call, oidc.COOKIE), "").partition("|")
     sent = {name: value[:2000] for name, value in call.request.query_params.items()}
-    token = await _reached(_provider(call).come_back(secret, sent, agent=_agent(call)))
+    provider, served, address = _provider(call), call.served, _address(call)
+    if secret:  # without it nothing is looked at; with it the provider is asked
+        try:
+            await login_tries.count_callback(served.store, served.settings.login, address)
+        except TooManyTries as many:
+            raise Problem(429, many.message) from many
+    token = await _reached(provider.come_back(secret, sent, agent=_agent(call)))
+    await login_tries.forget_callbacks(served.store, address)
     # Not a redirect: the cookie is SameSite=Strict, and a browser that was sent here by another site
     # would not show it to the next page either, whereas it does where a page of ours leads on.
     answer = HTMLResponse(_ONWARD.replace("/ON", _attribute(local(on))))

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, func, insert, select
 
-from responder.audit import Entry, append
 from responder.errors import Refused
 from responder.people import sessions
 from responder.people.id_token import Checked, UnknownSigner, check
 from responder.people.oidc_provider import Provider
 from responder.people.person import Directory, OidcSubject, Person
+from responder.people.refusals import Refusals
 from responder.people.settings import Oidc
 from responder.store import Store
 from responder.store.sessions import oidc_logins
@@ -29,6 +29,7 @@ from responder.store.sessions import oidc_logins
 METHOD: Final = "oidc"
 COOKIE: Final = "responder_oidc"
 TO_COME_BACK = timedelta(minutes=10)
+MOST_GOING: Final = 1000  # on their way at once: each is a row that anybody can have made
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,15 @@ class OidcLogin:
         self._people = people
         self._oidc = oidc
         self._lifetime = lifetime
+        self._refusals = Refusals(store, METHOD, oidc.issuer)
         self._provider = Provider(oidc, f"{origin}/login/oidc/callback")
 
     async def go(self) -> Going:
-        """Begin: the provider's page, with everything the answer must fit. Raises `Unreachable`."""
+        """
+        Begin: the provider's page, with everything the answer must fit.
+
+        Raises `Unreachable`, and `Refused` while very many are on their way already.
+        """
         secret, now = secrets.token_urlsafe(32), self._store.now()
         url = await self._provider.authorization_url(
             state=_derived(secret, "state"),
@@ -61,6 +67,12 @@ class OidcLogin:
         )
         async with self._store.transaction() as tx:
             await tx.execute(delete(oidc_logins).where(oidc_logins.c.made <= now - TO_COME_BACK))
+            going = select(func.count()).select_from(oidc_logins)
+            if (await tx.execute(going)).scalar_one() >= MOST_GOING:
+                raise Refused(
+                    f"{MOST_GOING} sign-ins were begun within {TO_COME_BACK.seconds // 60} minutes and "
+                    "not finished; wait, then try again"
+                )
             await tx.execute(insert(oidc_logins).values(digest=_digest(secret), made=now))
         return Going(url, secret)
 
@@ -69,18 +81,23 @@ class OidcLogin:
         Finish: what the cookie of a new session carries.
 
         Raises `Refused` for an answer that this browser did not ask for, that comes twice or late,
-        whose ID token does not hold, or that is about nobody who may sign in; audited.
+        whose ID token does not hold, or that is about nobody who may sign in; audited, once a minute
+        for each reason.
         """
-        await self._use(secret, answer.get("state", ""))
+        reason = "not begun in this browser, or over"
         try:
+            await self._use(secret, answer.get("state", ""))
+            reason = "the provider refused, or is another"
             self._must_be_ours(answer)
+            reason = "the provider's token does not hold"
             token = await self._provider.exchanged(
                 answer.get("code", ""), _derived(secret, "verifier")
             )
             checked = await self._checked(token, _derived(secret, "nonce"))
+            reason = "nobody who may sign in"
             person = self._person(checked)
         except Refused as refused:
-            await self._audit_refusal(refused, agent)
+            await self._refusals.note(reason, refused.message.partition("\n")[0], agent)
             raise
         return await sessions.begin(
             self._store,
@@ -146,17 +163,6 @@ class OidcLogin:
                 f"{person.name}: the provider did not ask for a second factor; nobody is signed in"
             )
         return person
-
-    async def _audit_refusal(self, refused: Refused, agent: str) -> None:
-        said = refused.message.partition("\n")[0]
-        entry = Entry(
-            kind="sign-in-refused",
-            actor="somebody",
-            subject=self._oidc.issuer[:400],
-            data={"method": METHOD, "agent": agent[:200], "why": said[:300]},
-        )
-        async with self._store.transaction() as tx:
-            await append(tx, self._store.now(), entry)
 
 
 def _derived(secret: str, purpose: str) -> str:

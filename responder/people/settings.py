@@ -92,6 +92,13 @@ class Login(Frozen):
     tries_within: timedelta = Field(
         default=timedelta(minutes=5), gt=timedelta(0), description="That while."
     )
+    tries_a_minute: int = Field(
+        default=60,
+        ge=1,
+        le=10_000,
+        description="Sign-ins that may fail within a minute, of everybody together and for passwords and the "
+        "provider each; more are turned away.",
+    )
     oidc: Oidc | None = Field(default=None, description="None: nobody signs in by a provider.")
 
 

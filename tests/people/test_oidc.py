@@ -360,10 +360,54 @@ async def test_a_provider_that_is_away_is_said_to_be_away(
         assert (await tx.execute(select(oidc_logins))).all() == []
 
 
-async def test_what_nobody_began_here_leaves_no_line_in_the_audit(browser: Browser) -> None:
-    for secret, state in (("", ""), ("x", "y")):
-        with pytest.raises(Refused, match="did not begin"):
-            await browser.login.come_back(secret, {"state": state, "code": "c"}, agent="")
+async def test_what_nobody_began_here_is_one_line_a_minute_in_the_audit(
+    browser: Browser, clock: ManualClock
+) -> None:
+    async def come_back(times: int) -> None:
+        for number in range(times):
+            answer = {"state": f"y{number}", "code": "c", "error": f"e{number}"}
+            with pytest.raises(Refused, match="did not begin"):
+                await browser.login.come_back("x" * (number % 2), answer, agent=f"a{number}")
+
+    await come_back(20)
+    clock.advance(seconds=59)
+    await come_back(10)
+    clock.advance(seconds=1)
+    await come_back(3)
 
     async with browser.store.reading() as tx:
-        assert (await tx.execute(select(audit))).all() == []
+        rows = (await tx.execute(select(audit).order_by(audit.c.seq))).all()
+    assert [(row.kind, row.data["count"]) for row in rows] == [
+        ("sign-in-refused", 1), ("sign-in-refused", 30),
+    ]  # fmt: skip
+    assert {row.data["why"] for row in rows} == {"not begun in this browser, or over"}
+
+
+async def test_each_reason_has_its_own_line_and_no_text_of_a_stranger_makes_more(
+    browser: Browser,
+) -> None:
+    for number in range(4):
+        going, answer = await browser.there()
+        said = {"state": answer["state"], "error": f"said {number}"}
+        with pytest.raises(Refused, match=f"said {number}"):
+            await browser.login.come_back(going.secret, said, agent="")
+    with pytest.raises(Refused, match="did not begin"):
+        await browser.login.come_back("x", {}, agent="")
+
+    async with browser.store.reading() as tx:
+        rows = (await tx.execute(select(audit.c.data).order_by(audit.c.seq))).scalars().all()
+    assert [row["why"] for row in rows] == [
+        "the provider refused, or is another", "not begun in this browser, or over",
+    ]  # fmt: skip
+
+
+async def test_very_many_that_were_begun_and_not_finished_are_the_most_there_are(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, clock: ManualClock
+) -> None:
+    monkeypatch.setattr("responder.people.oidc.MOST_GOING", 3)
+    for _ in range(3):
+        await browser.login.go()
+    with pytest.raises(Refused, match="3 sign-ins were begun within 10 minutes"):
+        await browser.login.go()
+    clock.advance(minutes=10)
+    await browser.login.go()

@@ -318,6 +318,22 @@ async def test_an_answer_in_another_browser_signs_nobody_in(house: House) -> Non
         assert (await victims.get("/api/me")).status_code == 401
 
 
+async def test_answers_that_do_not_hold_are_turned_away_after_five(house: House) -> None:
+    async with house.client() as client:
+        statuses = []
+        for _ in range(6):
+            await client.get("/login/oidc")
+            answer = await client.get("/login/oidc/callback?state=x&code=y")
+            statuses.append(answer.status_code)
+
+    assert statuses == [403] * 5 + [429]
+    assert "5 sign-ins failed within 5 minutes" in answer.text
+    async with (
+        house.client() as other
+    ):  # what brings nothing along is not counted, and gets nowhere
+        assert (await other.get("/login/oidc/callback?state=x")).status_code == 403
+
+
 async def test_somebody_whom_nobody_mapped_reads_why_on_a_page(house: House) -> None:
     house.provider.user = "subject-of-somebody"
     async with house.client() as client:
