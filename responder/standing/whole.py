@@ -23,6 +23,9 @@ from responder.store.watching import duties, notes
 
 Row = dict[str, Any]
 
+# All but what workers seal for themselves.
+_STEP = [column for column in steps.c if column is not steps.c.warrant]
+
 
 def plain(row: Any) -> Row:  # noqa: ANN401 - a row's mapping
     """A row as JSON-able data; times in ISO 8601, UTC."""
@@ -55,7 +58,7 @@ async def whole(tx: Transaction, incident: str, now: datetime | None = None) -> 
     queries = {
         "clocks": select(clocks).where(clocks.c.incident == incident).order_by(clocks.c.due),
         "runs": select(runs).where(runs.c.incident == incident).order_by(runs.c.number),
-        "steps": select(steps)
+        "steps": select(*_STEP)
         .join(runs, runs.c.id == steps.c.run)
         .where(runs.c.incident == incident),
         "asks": select(asks).where(asks.c.incident == incident).order_by(asks.c.opened),
