@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from responder.audit import verify
-from responder.plan import Blast
+from responder.plan import Blast, How, Requester
 from responder.policy.tiers import Needs, Tier
 from responder.slack.dispatch import answer
 from responder.slack.hearing import Hearing
@@ -367,3 +367,17 @@ async def test_nothing_said_to_one_person_is_posted_to_the_channel(desk: Desk) -
     assert {one["response_type"] for one in answers} == {"ephemeral"}
     assert not any(one["replace_original"] for one in answers)
     assert len(desk.double.channels[CHANNEL].messages) == posts
+
+
+@on_both
+async def test_who_opened_the_incident_reads_why_they_may_not_and_who_may(desk: Desk) -> None:
+    by_hand = T1.model_copy(update={"asked_by": (Requester(name="ana", how=How.OPENED),)})
+    await desk.open(of=by_hand, needs=ONE_CLICK)
+    card = str(desk.double.posts()[0]["blocks"])
+    assert "by ana (opened the incident)" in card
+    assert "somebody else approves it" in card
+    await desk.click("ana", "approve")
+    assert "ana opened the incident, and nobody may approve their own request" in desk.said
+    assert (await desk.count(), (await desk.ask())["state"]) == (0, "open")
+    await desk.click("ben", "approve")
+    assert (await desk.ask())["state"] == "approved"
