@@ -25,7 +25,7 @@ SLA = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def runner(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runner]:
     """A runner whose playbook changes nothing, and whose clocks are short."""
-    settings = {"playbooks": ["tests.e2e.paging_playbook:PLAYBOOKS"], "sla": SLA}
+    settings = {"playbooks": ["tests.e2e.patient_playbook:PLAYBOOKS"], "sla": SLA}
     made = Runner(tmp_path_factory.mktemp("clocks"), settings)
     await made.start()
     yield made
