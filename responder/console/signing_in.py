@@ -9,16 +9,30 @@ from responder.approval import passkeys
 from responder.console.pages import Pages
 from responder.console.paths import local
 from responder.console.shell import render
+from responder.console.trouble import Trouble
 from responder.errors import Refused
 
 routes = Pages()
 
 # What was refused comes back as a word, so that no link can put sentences of its own on the login.
+_NOBODY: Final = "Nobody is signed in."
 _TROUBLE: Final = {
-    "refused": "That name, password and second factor do not go together. Nobody is signed in.",
-    "locked": "Too many tries in a while. Wait five minutes, then try again.",
-    "no-factor": "You have no second factor yet, and a password alone lets nobody in. Ask an admin for a "
-    "ticket, and set one up with it: responder people ticket NAME",
+    "refused": Trouble(
+        what=_NOBODY,
+        why="That name, password and second factor do not go together.",
+        now="Try again.",
+    ),
+    "locked": Trouble(
+        what=_NOBODY,
+        why="There were too many tries in a while.",
+        now="Wait five minutes, then try again.",
+    ),
+    "no-factor": Trouble(
+        what=_NOBODY,
+        why="You have no second factor yet, and a password alone lets nobody in.",
+        now="Ask an admin for a ticket, and set one up with it.",
+        command="responder people ticket NAME",
+    ),
 }
 
 

@@ -147,12 +147,12 @@ async def test_the_priority_is_changed_by_keyboard_alone(ground: Ground, window:
     await page.keyboard.press("Tab")
     await expect(page.get_by_label("Priority, now P2")).to_be_focused()
     await page.keyboard.press("ArrowDown")
-    await expect(page.get_by_label("Priority, now P2")).to_have_value("P3")
+    await expect(page.get_by_label("Priority, now P2")).to_have_value("P1")
     await page.keyboard.press("Tab")
     await page.keyboard.type("it spreads")
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("Its priority is changed")).to_be_visible()
-    await expect(page.locator("#top")).to_contain_text("P3 medium")
+    await expect(page.locator("#top")).to_contain_text("P1 critical")
 
 
 async def test_a_form_that_is_filled_in_is_left_alone_and_told_when_it_is_late(
