@@ -146,13 +146,13 @@ done
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="not here: network namespaces are Linux's")
-def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
+def test_the_first_alert_does_what_it_says(tmp_path: Path) -> None:
     if sandbox.MARK not in os.environ:
         pytest.skip("the tutorial changes a packet filter: it is run in the sandbox only")
     copy = tmp_path / "project"
     copy.mkdir()
     (copy / ".venv").symlink_to(Path(sys.executable).parent.parent)
-    told = blocks((DOCS / "tutorial.md").read_text(), "sh")
+    told = blocks((DOCS / "first-alert.md").read_text(), "sh")
     steps = [START if marked == "up" else block for marked, block in told]
     steps = ["set -eu", "export PS4='+ '", *steps]
     shell = shutil.which("bash") or "sh"

@@ -76,6 +76,11 @@ _CONFTEST = '''"""The public fixtures of responder."""
 pytest_plugins = ["responder.testing"]
 '''
 
+_PYTEST = """[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+"""
+
 _PAGE = """# {sentence}
 
 ## What it answers
@@ -104,7 +109,7 @@ responder simulate --alert alerts/{name}.json --playbook {name}
 
 def begin(name: str, folder: Path) -> list[Path]:
     """
-    Write the four files, and the tests' conftest.py; returns what was written.
+    Write the four files, and the tests' conftest.py and pytest.ini; returns what was written.
 
     Raises `ConfigurationError` for a name that is no category, or where a file is there already:
     then nothing is written.
@@ -135,6 +140,7 @@ def begin(name: str, folder: Path) -> list[Path]:
         raise ConfigurationError(f"{', '.join(there)}: there already; nothing was written")
     if not (folder / "tests" / "conftest.py").exists():
         files[folder / "tests" / "conftest.py"] = _CONFTEST
+        files[folder / "tests" / "pytest.ini"] = _PYTEST
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -151,7 +157,8 @@ def next_steps(name: str, folder: Path) -> str:
         f"  export PYTHONPATH=$PWD\n"
         f'  export RESPONDER_PLAYBOOKS=\'["playbooks:PLAYBOOKS", "{name}:PLAYBOOKS"]\'\n'
         f"  responder playbooks lint {name}.py\n"
-        f"  python -m pytest --asyncio-mode=auto tests/test_{name}.py\n"
-        f"  responder simulate --alert alerts/{name}.json --playbook {name}\n\n"
+        f"  python -m pytest -q tests\n"
+        f"  responder simulate --alert alerts/{name}.json --playbook {name}\n"
+        f"  responder demo --playbook {name}\n\n"
         "for good: `playbooks` in responder.yaml, or the entry point `responder.playbooks` of your package"
     )

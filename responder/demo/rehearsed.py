@@ -62,10 +62,10 @@ def introduce(teller: Teller, playbook: type[Playbook], wish: Json, example: Pat
     [alert] = wish["alerts"]
     teller.rows(
         ("alert", Text(clean(alert["title"]), style="bold")),
-        ("rule", Text(clean(f"{alert['rule']}, severity {alert['severity']}"))),
+        ("severity", alert["severity"]),
         *(
             (noun, Text(clean(", ".join(map(str, alert[noun])))))
-            for noun in ("networks", "hosts", "accounts")
+            for noun in ("techniques", "networks", "hosts", "accounts")
             if alert[noun]
         ),
         ("from", Text(str(example), style="dim")),

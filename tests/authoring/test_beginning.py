@@ -33,13 +33,12 @@ def test_what_is_begun_is_green_at_once(tmp_path: Path, known: dict[str, Kind]) 
     written = begin("lost_laptop", folder)
     assert {str(path.relative_to(folder)) for path in written} == {
         "lost_laptop.py", "tests/test_lost_laptop.py", "tests/conftest.py", "alerts/lost_laptop.json",
-        "docs/lost_laptop.md",
+        "docs/lost_laptop.md", "tests/pytest.ini",
     }  # fmt: skip
     assert lint([folder], known) == []
-    tested = call(
-        folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--asyncio-mode=auto", "tests"
-    )
+    tested = call(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
     assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert tested.stderr == "", "no warning"
     assert "2 passed" in tested.stdout
     alert = "alerts/lost_laptop.json"
     told = call(
@@ -68,5 +67,12 @@ def test_what_is_there_is_never_written_over(tmp_path: Path) -> None:
 
 def test_the_next_steps_are_named(tmp_path: Path) -> None:
     said = next_steps("lost_laptop", tmp_path)
-    for words in ("PYTHONPATH", "lost_laptop:PLAYBOOKS", "playbooks lint", "pytest", "simulate"):
+    for words in (
+        "PYTHONPATH",
+        "lost_laptop:PLAYBOOKS",
+        "playbooks lint",
+        "pytest",
+        "simulate",
+        "demo",
+    ):
         assert words in said
