@@ -66,7 +66,7 @@ async def t3(served: Served) -> str:
 async def with_a_passkey(served: Served) -> Authenticator:
     """Ana's device, registered."""
     device = Authenticator(ORIGIN)
-    ticket = (await served.ok("ben", "POST", "/api/people/ana/ticket"))["ticket"]
+    ticket = await served.ticket()
     options = await served.ok("ana", "POST", "/api/people/ana/passkeys/options", ticket=ticket)
     made = {"name": "ana's phone", "credential": device.create(options)}
     await served.ok("ana", "POST", "/api/people/ana/passkeys", **made)
