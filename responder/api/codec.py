@@ -2,6 +2,7 @@
 
 import secrets
 from base64 import b64decode, b64encode
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from temporalio.api.common.v1 import Payload
 
 from responder.api.parts import Parts
 from responder.api.route import PUBLIC, Call, Problem, Routes, caller
-from responder.crypto.codec import SealedPayloads, Unencrypted
+from responder.crypto.codec import ENCODING, SealedPayloads, Unencrypted
 from responder.errors import StateError
 from responder.people.person import Permission
 
@@ -35,7 +36,7 @@ async def convert(call: Call) -> Response:
         if not person.may(Permission.INCIDENTS_READ):
             raise Problem(403, f"{person.name} may not {Permission.INCIDENTS_READ}")
     codec = SealedPayloads(served.payloads)
-    work = {"decode": codec.open, "encode": codec.seal}.get(call.path("verb"))
+    work = {"decode": partial(_opened, codec), "encode": codec.seal}.get(call.path("verb"))
     if work is None:
         raise Problem(404, "expected decode or encode")
     try:
@@ -45,6 +46,11 @@ async def convert(call: Call) -> Response:
     except (ValueError, KeyError, TypeError, AttributeError, Unencrypted, StateError) as error:
         raise Problem(400, f"not payloads of ours: {type(error).__name__}") from error
     return JSONResponse({"payloads": answer}, headers=_cors(request, served))
+
+
+def _opened(codec: SealedPayloads, payload: Payload) -> Payload:
+    """What the page shows: it sends what is in clear along with the rest, such as search attributes."""
+    return codec.open(payload) if payload.metadata.get("encoding") == ENCODING else payload
 
 
 def _known(secret: str, served: Parts) -> None:
