@@ -27,11 +27,13 @@ from responder.intrusion.alarms import Alarms
 from responder.intrusion.fetching import Histories
 from responder.intrusion.histories import Reading, Spent, Trace
 from responder.intrusion.marks import Marks
+from responder.standing.auditor import TEMPORAL, beat
 from responder.store import Store
 
 log = structlog.get_logger(__name__)
 
 EVERY = timedelta(seconds=10)
+BEAT = timedelta(seconds=50)  # less than a worker looks for
 ROUNDS = 3  # in so many rounds every open run is looked at
 OUR_TYPES = ("Incident", "Lease", "Preview", "Scheduled")
 
@@ -63,8 +65,10 @@ class Watch:
     def __init__(
         self, store: Store, client: Client, marks: Marks, playbooks: Iterable[str]
     ) -> None:
+        self._store = store
         self._client = client
         self._marks = marks
+        self._beaten: datetime | None = None
         self._alarms = Alarms(store)
         self._types = ", ".join(f"'{name}'" for name in (*OUR_TYPES, *playbooks))
         self._seen: dict[str, _Seen] = {}
@@ -94,9 +98,19 @@ class Watch:
             log.warning("watch_behind", histories=len(due), read=_MOST_READ)
         told = [said for some in await _each(self._read, due[:_MOST_READ]) for said in some if said]
         self._last = began
+        await self._beat(began, len(listed), len(due))
         if told:
             log.warning("forged", count=len(told), said=told[:10])
         return told
+
+    async def _beat(self, began: datetime, listed: int, read: int) -> None:
+        """Say, now and then, that this is alive: a worker watches for it."""
+        if self._beaten is not None and began - self._beaten < BEAT:
+            return
+        self._beaten = began
+        took, said = (datetime.now(UTC) - began).total_seconds(), f"{listed} runs, {read} read"
+        async with self._store.transaction() as tx:
+            await beat(tx, TEMPORAL, self._store.now(), took, said)
 
     async def _list(self) -> dict[str, WorkflowExecutionInfo]:
         """Runs of our types that are open, or were closed since the last round."""

@@ -17,9 +17,27 @@ from responder.verbs.telling import tell
 log = structlog.get_logger(__name__)
 
 NAME = "auditor"
+TEMPORAL = "watch of temporal"
 EVERY = timedelta(minutes=1)
 # So old a heartbeat is no heartbeat: who watches says so.
 DEAD = timedelta(minutes=3)
+# Who is watched: how people know it, and what they are told when it has not looked.
+_WATCHED = {
+    NAME: (
+        "The auditor",
+        (
+            "Clocks, leases and messages go on, and nobody compares them with what should be.\n"
+            "`responder serve` runs it; is it running?"
+        ),
+    ),
+    TEMPORAL: (
+        "The watch for strangers in Temporal",
+        (
+            "Whatever is forged there still has no effect, and nobody is told of it meanwhile.\n"
+            "`responder serve` runs it; is it running, and does Temporal answer?"
+        ),
+    ),
+}
 _NAMED = 10  # findings that one message names
 
 
@@ -118,7 +136,7 @@ async def age(store: Store, name: str = NAME) -> timedelta | None:
 
 
 class Watch:
-    """Watches the auditor, from another process than its own: a worker's."""
+    """Watches those who watch, from another process than their own: a worker's."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -133,33 +151,32 @@ class Watch:
             except Exception as error:  # noqa: BLE001 - it must outlive any one fault
                 log.error("watch_failed", error=f"{type(error).__name__}: {error}"[:300])
 
-    async def once(self) -> bool:
-        """Look at the auditor's heartbeat; returns whether it was told, by this call, to be dead."""
+    async def once(self) -> list[str]:
+        """Look at the heartbeats; returns the names of those that it told, by this call, to be dead."""
         now = self._store.now()
         async with self._store.transaction() as tx:
-            query = select(heartbeats.c.at).where(heartbeats.c.name == NAME)
-            last = (await tx.execute(query)).scalar_one_or_none()
-            # A worker that has just started gives the auditor as long as any other.
-            since = max(last or self._since, self._since)
+            query = select(heartbeats.c.name, heartbeats.c.at)
+            last = {row.name: row.at for row in await tx.execute(query)}
             await beat(tx, "watch", now, 0.0, "")
-            if now - since <= DEAD:
-                return False
-            fresh = await tell(
-                tx,
-                now,
-                key=f"{OWN}auditor/{since.isoformat()}",
-                audience="escalation",
-                loud=True,
-                subject=f"The auditor has not looked since {since:%Y-%m-%d %H:%M:%S} UTC",
-                body="Clocks, leases and messages go on, and nobody compares them with what should be.\n"
-                "`responder serve` runs it; is it running?\n\n    responder doctor",
+            # A worker that has just started gives everybody as long as any other.
+            since = {name: max(last.get(name, self._since), self._since) for name in _WATCHED}
+            dead = [name for name, at in since.items() if now - at > DEAD]
+            return [name for name in dead if await self._tell(tx, name, since[name], now)]
+
+    async def _tell(self, tx: Transaction, name: str, since: datetime, now: datetime) -> bool:
+        who, then = _WATCHED[name]
+        fresh = await tell(
+            tx,
+            now,
+            key=f"{OWN}{name}/{since.isoformat()}",
+            audience="escalation",
+            loud=True,
+            subject=f"{who} has not looked since {since:%Y-%m-%d %H:%M:%S} UTC",
+            body=f"{then}\n\n    responder doctor",
+        )
+        if fresh:
+            entry = Entry(
+                kind=f"{name} dead", actor="watch", subject=name, data={"since": since.isoformat()}
             )
-            if fresh:
-                entry = Entry(
-                    kind="auditor dead",
-                    actor="watch",
-                    subject=NAME,
-                    data={"since": since.isoformat()},
-                )
-                await append(tx, now, entry)
-            return fresh
+            await append(tx, now, entry)
+        return fresh

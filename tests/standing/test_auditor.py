@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 
 from responder.incident import Priority
 from responder.policy.sla import MATRIX
-from responder.standing.auditor import DEAD, Auditor, Watch, age
+from responder.standing.auditor import DEAD, TEMPORAL, Auditor, Watch, age, beat
 from responder.standing.clocks import start_clocks
 from responder.standing.expected import compared
 from responder.store import Store
@@ -160,31 +160,53 @@ async def test_the_auditor_is_watched_from_another_process(
 ) -> None:
     auditor, watch = Auditor(store), Watch(store)
     assert await age(store) is None
+    await looked(store, TEMPORAL)
     await auditor.once()
     clock.advance(minutes=2)
     assert await age(store) == timedelta(minutes=2)
     assert not await watch.once()
+    await looked(store, TEMPORAL)
     clock.advance(seconds=61)
-    assert await watch.once(), "told"
+    assert await watch.once() == ["auditor"], "told"
     clock.advance(minutes=1)
+    await looked(store, TEMPORAL)
     assert not await watch.once(), "once"
     await auditor.once()
     clock.advance(minutes=3, seconds=1)
-    assert await watch.once(), "dead again is told again"
+    await looked(store, TEMPORAL)
+    assert await watch.once() == ["auditor"], "dead again is told again"
     async with store.reading() as tx:
         told = (await tx.execute(select(messages.c.subject))).scalars().all()
     assert told[0] == "The auditor has not looked since 2026-03-04 12:00:00 UTC"
     assert len(told) == 2
 
 
-async def test_an_auditor_that_never_began_is_missed_as_well(
+async def looked(store: Store, name: str) -> None:
+    async with store.transaction() as tx:
+        await beat(tx, name, store.now(), 0.1, "")
+
+
+async def test_a_watch_of_temporal_that_has_died_is_missed_too(
     store: Store, clock: ManualClock
 ) -> None:
+    watch = Watch(store)
+    await Auditor(store).once()
+    await looked(store, TEMPORAL)
+    clock.advance(minutes=3, seconds=1)
+    await Auditor(store).once()
+    assert await watch.once() == [TEMPORAL]
+    async with store.reading() as tx:
+        (said,) = (await tx.execute(select(messages.c.subject, messages.c.body))).all()
+    assert said.subject.startswith("The watch for strangers in Temporal has not looked since")
+    assert "does Temporal answer?" in said.body
+
+
+async def test_who_never_began_is_missed_as_well(store: Store, clock: ManualClock) -> None:
     watch = Watch(store)
     clock.now += DEAD
     assert not await watch.once()
     clock.advance(seconds=1)
-    assert await watch.once()
+    assert await watch.once() == ["auditor", TEMPORAL]
 
 
 @on_both
