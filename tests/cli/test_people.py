@@ -67,6 +67,18 @@ def test_the_first_token_is_made_on_the_machine_itself(run: Run, keys: Keys) -> 
     assert holder(keys, said.out.strip()) == "ana"
 
 
+def test_the_key_of_tokens_is_rotated_on_the_machine_where_nobody_can_prove_anything(
+    run: Run, keys: Keys
+) -> None:
+    token = run("people", "token", "ana", "--local").out.strip()
+    said = run("people", "rotate-token-key", "--at-once", "--local", "--reason", "it leaked")
+
+    assert said.status == 0, said.err
+    assert "signs from now on" in said.err
+    assert holder(keys, token) is None
+    assert holder(keys, run("people", "token", "ana", "--local").out.strip()) == "ana"
+
+
 def test_a_token_as_json_says_when_it_ends(run: Run, keys: Keys) -> None:
     said = run("people", "token", "ana", "--local", "--json")
 
