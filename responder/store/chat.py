@@ -11,7 +11,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from responder.store.tables import Moment, metadata
+from responder.store.columns import Moment, metadata
 
 cards = Table(
     "cards",

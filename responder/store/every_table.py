@@ -11,7 +11,7 @@ from responder.store import (
     sessions,
     watching,
 )
-from responder.store.tables import metadata
+from responder.store.columns import metadata
 
 __all__ = [
     "chat",

@@ -14,7 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from responder.store.tables import Moment, metadata
+from responder.store.columns import Moment, metadata
 
 factors = Table(
     "factors",

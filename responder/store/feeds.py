@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, String, Table
 
-from responder.store.tables import Moment, metadata
+from responder.store.columns import Moment, metadata
 
 feed_entries = Table(
     "feed_entries",

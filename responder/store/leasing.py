@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table
 
-from responder.store.tables import metadata
+from responder.store.columns import metadata
 
 leased = Table(
     "leased",

@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from responder.store.tables import Moment, metadata
+from responder.store.columns import Moment, metadata
 
 # Who was told of an ask, by which message, and when each of them first opened it.
 askings = Table(

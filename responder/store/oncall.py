@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Index, String, Table, Text
 
-from responder.store.tables import Moment, metadata
+from responder.store.columns import Moment, metadata
 
 overrides = Table(
     "overrides",

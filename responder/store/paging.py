@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from responder.store.tables import Moment, metadata
+from responder.store.columns import Moment, metadata
 
 sendings = Table(
     "sendings",

@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, String, Table, Text
 
-from responder.store.tables import Moment, metadata
+from responder.store.columns import Moment, metadata
 
 # A token is a signed JWT; its row says whose it is and whether it was revoked, by its `jti`'s digest.
 tokens = Table(

@@ -12,7 +12,7 @@ from sqlalchemy import (
     Text,
 )
 
-from responder.store.tables import Moment, metadata
+from responder.store.columns import Moment, metadata
 
 notes = Table(
     "notes",

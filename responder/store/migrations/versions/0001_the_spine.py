@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from responder.store.columns import Moment
 from responder.store.migrations.guards import guard_audit
-from responder.store.tables import Moment
 
 revision = "0001"
 down_revision = None

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from responder.store.tables import Moment
+from responder.store.columns import Moment
 
 revision = "0005"
 down_revision = "0004"
