@@ -31,8 +31,13 @@ CERT, KEY = f"{FOLDER}/web.pem", f"{FOLDER}/web.key"
 RELOAD = ("pkill", "-HUP", "-F", f"{FOLDER}/pid")
 RENEWAL = version_for("INC-2026-0001", "web-tls")
 ACTION = RenewCertificate(certificate="web-tls", renewal=RENEWAL)
+END = f"""
+[ -s {FOLDER}/pid ] || exit 0
+pid=$(cat {FOLDER}/pid)
+kill "$pid"
+while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+"""
 PREPARE = f"""
-[ ! -e {FOLDER}/pid ] || kill "$(cat {FOLDER}/pid)"
 rm -rf {FOLDER}
 install -d -m 755 {FOLDER}
 getent group lab-tls >/dev/null || groupadd lab-tls
@@ -41,7 +46,7 @@ cat > {FOLDER}/server.py
 START = f"""
 rm -f {FOLDER}/pid
 setsid python3 {FOLDER}/server.py {CERT} {KEY} {PORT} {FOLDER}/pid >{FOLDER}/log 2>&1 </dev/null &
-for i in $(seq 30); do [ -s {FOLDER}/pid ] && exit 0; sleep 0.1; done
+while kill -0 $! 2>/dev/null; do [ -s {FOLDER}/pid ] && exit 0; sleep 0.05; done
 cat {FOLDER}/log >&2
 exit 1
 """
@@ -79,7 +84,7 @@ async def shell(lab: Lab, authority: settings.LocalAuthority) -> AsyncIterator[S
     said = await opened.run("sh", "-c", START)
     assert said.status == 0, said.err
     yield opened
-    await opened.run("sh", "-c", f'kill "$(cat {FOLDER}/pid)"')
+    await opened.run("sh", "-c", END)  # its port is free for the next
     await opened.close()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -9,7 +10,7 @@ import pytest_asyncio
 from activities.monitoring import Monitoring
 from activities.providers.sshd_log_level import SshdLogLevel
 from activities.ssh import SSHShell
-from responder.errors import Drifted, Unreachable
+from responder.errors import Drifted
 from tests.lab.network import Lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -17,7 +18,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 RAISED, NORMAL = Monitoring.RAISED, Monitoring.NORMAL
 MAIN, OURS = "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/00-responder.conf"
 INCLUDE = "Include /etc/ssh/sshd_config.d/*.conf\n"
-_RESTART = 0.5  # seconds; sshd begins anew at a SIGHUP, and listens again only then
 _HUP = 'kill -HUP "$(cat /run/sshd.pid)"'
 
 
@@ -26,29 +26,36 @@ async def host(lab: Lab) -> AsyncIterator[SSHShell]:
     """`edge2`, whose sshd logs as Debian's does: at INFO, with drop-in files."""
     shell = SSHShell(lab.access("edge2"))
     kept = (await shell.run("cat", MAIN)).out
-    await configure(lab, shell, INCLUDE + kept.replace("LogLevel VERBOSE", "LogLevel INFO"))
+    await configure(shell, INCLUDE + kept.replace("LogLevel VERBOSE", "LogLevel INFO"))
     yield shell
     await shell.run("rm", "-f", OURS)
-    await configure(lab, shell, kept)
+    await configure(shell, kept)
     await shell.close()
 
 
-async def configure(lab: Lab, shell: SSHShell, text: str) -> None:
-    begun = beginnings(lab)
+async def configure(shell: SSHShell, text: str) -> None:
     assert (await shell.run("tee", MAIN, stdin=text)).status == 0
-    assert (await shell.run("sh", "-c", _HUP)).status == 0
-    await begins_anew(lab, begun)
+    async with beginning_anew(shell):
+        assert (await shell.run("sh", "-c", _HUP)).status == 0
 
 
-def beginnings(lab: Lab) -> int:
-    return lab._hosts["edge2"].log.count("Server listening on 0.0.0.0")
+@asynccontextmanager
+async def beginning_anew(shell: SSHShell) -> AsyncIterator[None]:
+    """
+    Wait, at the end, until sshd has begun anew as it was told to.
 
-
-async def begins_anew(lab: Lab, begun: int) -> None:
-    """Wait until sshd listens again after it was told to begin anew."""
+    The file of its number is the last that it writes: then it listens, and hears the next SIGHUP,
+    which it does not yet when it says in its log that it listens.
+    """
+    before = await _begun(shell)
+    yield
     async with asyncio.timeout(20):
-        while beginnings(lab) == begun:
-            await asyncio.sleep(0.05)
+        while await _begun(shell) == before:
+            await asyncio.sleep(0.02)
+
+
+async def _begun(shell: SSHShell) -> str:
+    return (await shell.run("stat", "-c", "%.Y", "/run/sshd.pid")).out
 
 
 async def put(point: SshdLogLevel, state: Monitoring) -> None:
@@ -57,16 +64,9 @@ async def put(point: SshdLogLevel, state: Monitoring) -> None:
 
 async def said_of_a_sign_in(lab: Lab) -> str:
     """What sshd logs while somebody signs in."""
-    await asyncio.sleep(_RESTART)
     before = len(lab._hosts["edge2"].log)
     visitor = SSHShell(lab.access("edge2"))
-    async with asyncio.timeout(20):  # on a busy machine it takes a while to begin anew
-        while True:
-            try:
-                assert (await visitor.run("true")).status == 0
-                break
-            except Unreachable:
-                await asyncio.sleep(0.1)
+    assert (await visitor.run("true")).status == 0
     await visitor.close()
     return lab._hosts["edge2"].log[before:]
 
@@ -84,9 +84,12 @@ async def test_sign_ins_are_logged_in_detail_until_it_is_undone(lab: Lab, host: 
     assert (found.state, found.record) == (NORMAL, {"level": "INFO"})
     assert "Connection from" not in await said_of_a_sign_in(lab)
     for _ in range(2):
-        await put(point, RAISED)
+        async with beginning_anew(host):
+            await put(point, RAISED)
         assert (await point.read()).state is RAISED
         assert "Connection from 198.51.100.5" in await said_of_a_sign_in(lab)
+    async with beginning_anew(host):
+        await put(point, NORMAL)
     for _ in range(2):
         await put(point, NORMAL)
         assert await point.read() == found
@@ -98,7 +101,7 @@ async def test_where_the_folder_is_not_included_nothing_is_changed(
     lab: Lab, host: SSHShell
 ) -> None:
     main = (await host.run("cat", MAIN)).out
-    await configure(lab, host, main.removeprefix(INCLUDE))
+    await configure(host, main.removeprefix(INCLUDE))
     before = await folder(host)
     with pytest.raises(
         RuntimeError, match=r"sshd-log/edge2: expected sshd to go by .* nothing was"
@@ -121,9 +124,9 @@ async def test_a_file_of_that_name_that_is_not_ours_is_left_alone(
     assert await folder(host) == before
 
 
-async def test_a_level_that_was_high_before_is_found_so(lab: Lab, host: SSHShell) -> None:
+async def test_a_level_that_was_high_before_is_found_so(host: SSHShell) -> None:
     main = (await host.run("cat", MAIN)).out
-    await configure(lab, host, main.replace("LogLevel INFO", "LogLevel DEBUG1"))
+    await configure(host, main.replace("LogLevel INFO", "LogLevel DEBUG1"))
     found = await SshdLogLevel(host, "edge2").read()
     assert (found.state, found.record) == (RAISED, {"level": "DEBUG"})  # sshd's name for it
 
