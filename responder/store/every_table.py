@@ -9,6 +9,7 @@ from responder.store import (
     oncall,
     paging,
     sessions,
+    tables,
     watching,
 )
 from responder.store.columns import metadata
@@ -23,5 +24,6 @@ __all__ = [
     "oncall",
     "paging",
     "sessions",
+    "tables",
     "watching",
 ]
