@@ -13,7 +13,7 @@ from responder.authoring.code import (
     named_in,
     step_of,
 )
-from responder.authoring.graph import Graph, Node, Place
+from responder.authoring.graph import END, Graph, Node, Place, instead
 from responder.authoring.wording import condition, length, loop, ruled, short, spoken, words
 
 _ASKED = 2  # the tier from which people are asked, by the default policy
@@ -75,7 +75,7 @@ class Drawing:
         if "run" in own:
             scope = _Scope(self._code, own["run"], own)
             ends = self._body(own["run"].body, ends, scope) + scope.returns
-        end = self.graph.add("end", "the run ends", "leases go on")
+        end = self.graph.add("end", "the run ends", "leases go on", place=END)
         self._lead(ends, end.id)
         return self.graph
 
@@ -293,12 +293,12 @@ class Drawing:
 
     def _instead(self, ask: Node | None, node: Node, said: str) -> Ends:
         """What people are told where `otherwise` has the playbook go on."""
-        if ask is None:
-            node.details = (*node.details, f"if refused, people are told: {said}")
-            return []
-        told = self.graph.add("announce", "tell security loudly", said)
+        assert node.place is not None
+        told = self.graph.add("announce", "tell security loudly", said, place=instead(node.place))
         told.says, told.maybe = said, True
-        self.graph.join(ask.id, told.id, DENIED)
+        if ask is not None:
+            self.graph.join(ask.id, told.id, DENIED)
+        self.graph.join(node.id, told.id, "refused" if ask is None else "refused, or drifted")
         return [(told.id, "")]
 
     def _excepted(self, ask: Node | None, node: Node) -> None:

@@ -5,8 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 Place = tuple[str, int, int]  # file name, line from 1, column from 0
+END: Place = ("", 0, 0)  # where every run that goes well comes to
 # Nodes that no run stops at: what is between two steps that a run executed may be any of them.
 SILENT = frozenset({"branch", "loop", "ask", "sleep", "wait_condition", "start", "raise"})
+
+
+def instead(place: Place) -> Place:
+    """Where people are told that the `do` at *place* was not done: in the same call, told apart from it."""
+    return (place[0], place[1], ~place[2])
 
 
 @dataclass

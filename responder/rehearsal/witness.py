@@ -12,10 +12,12 @@ from typing import Any
 
 from temporalio import workflow
 
+from responder.authoring.graph import END, Place, instead
 from responder.workflows import playbook as home
+from responder.workflows.perform import FINISH
 from responder.workflows.playbook import Playbook
 
-Place = tuple[str, int, int]  # file name, line from 1, column from 0
+_DO = Playbook.do.__code__
 _WORDS = ("do", "do_in_waves", "look_up", "announce", "escalate", "contained")
 
 
@@ -33,10 +35,22 @@ class Witness:
     def note(self, frame: FrameType) -> None:
         """One step is called from *frame*."""
         if frame.f_code.co_filename == home.__file__:
+            before = self._last.get((workflow.info().run_id, id(asyncio.current_task())))
+            if frame.f_code is _DO and before is not None:
+                self._came_to(
+                    instead(before)
+                )  # what `otherwise` says; it is called nowhere else there
             return  # a step that is made of steps
-        info, task = workflow.info(), asyncio.current_task()
         line, _, column, _ = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
         place = (Path(frame.f_code.co_filename).name, line or frame.f_lineno, column or 0)
+        self._came_to(place)
+
+    def ended(self) -> None:
+        """The run came to its end, and did not fail."""
+        self._came_to(END)
+
+    def _came_to(self, place: Place) -> None:
+        info, task = workflow.info(), asyncio.current_task()
         key = (info.run_id, id(task))
         before = self._last.get(key)
         main = all(run != info.run_id for run, _ in self._last)
@@ -52,9 +66,12 @@ def witnessing() -> Iterator[Witness]:
     originals = {word: getattr(Playbook, word) for word in _WORDS}
     for word, original in originals.items():
         setattr(Playbook, word, _noted(original, witness))
+    performs = vars(home)["perform_here"]
+    vars(home)["perform_here"] = _finishing(performs, witness)
     try:
         yield witness
     finally:
+        vars(home)["perform_here"] = performs
         for word, original in originals.items():
             setattr(Playbook, word, original)
 
@@ -65,3 +82,12 @@ def _noted(original: Callable[..., Any], witness: Witness) -> Callable[..., Any]
         return original(self, *arguments, **named)
 
     return noted
+
+
+def _finishing(original: Callable[..., Any], witness: Witness) -> Callable[..., Any]:
+    def finishing(verb: Any, arg: Any, summary: str) -> Any:  # noqa: ANN401 - as `perform_here`
+        if verb is FINISH and not arg.failed:
+            witness.ended()
+        return original(verb, arg, summary)
+
+    return finishing
