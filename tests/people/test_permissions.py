@@ -221,7 +221,9 @@ async def test_a_pattern_of_several_permissions_requires_them_all() -> None:
     async def execute(person: Person) -> str:
         return person.name
 
-    most = RoleTable.of({"most": RoleRule(permissions=("incidents:*", "leases:*", "plans:*"))})
+    most = RoleTable.of(
+        {"most": RoleRule(permissions=("incidents:*", "leases:*", "plans:*", "evidence:*"))}
+    )
     (without_pause,) = Directory([Person(name="eve", roles=("most",))], most)
 
     assert await execute(Person(name="ana", roles=(Role.OPERATOR,))) == "ana"
