@@ -46,6 +46,7 @@ PEOPLE = [
     {"name": "vic", "roles": ["viewer"]},
 ]
 POLICY = Policy(
+    budgets={},  # one world is shared by all of these tests
     assets=(
         Asset(name="web1", networks=(parse_network("198.51.100.10/32"),)),
         Asset(name="web2", networks=(parse_network("198.51.100.11/32"),)),

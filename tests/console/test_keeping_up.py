@@ -42,11 +42,13 @@ async def test_an_ask_that_ends_while_somebody_looks_says_so_and_has_no_button(
 ) -> None:
     _, run = await ground.incident()
     ask = await ground.ask(run, isolate("web1"))
-    await ground.ends_in(ask, 3)
+    await ground.ends_in(ask, 8)
     page = await (await window()).open(f"/asks/{ask}")
     await expect(page.get_by_role("button", name="Approve", exact=True)).to_be_enabled()
     await page.get_by_label("Reason").fill("typed while it ended")
-    await expect(page.get_by_role("heading", name="This ask has ended")).to_be_visible(timeout=8000)
+    await expect(page.get_by_role("heading", name="This ask has ended")).to_be_visible(
+        timeout=20_000
+    )
     await expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
     await expect(page.get_by_text("It was not approved by waiting")).to_be_visible()
     assert await ground.state(ask) == "open"  # by its time it has ended, whoever marks it when
@@ -100,6 +102,7 @@ async def test_slack_away_is_said_with_the_ways_that_are_left(
 async def test_a_pause_is_said(ground: Ground, window: Opener) -> None:
     value = {"paused": True, "by": "root", "reason": "a drill"}
     async with ground.store.transaction() as tx:
+        await tx.execute(delete(settings_now).where(settings_now.c.name == "paused"))
         row = {"name": "paused", "value": value, "changed": ground.store.now()}
         await tx.execute(insert(settings_now).values(row))
     try:
