@@ -50,13 +50,7 @@ async def signed(
 @pytest_asyncio.fixture(loop_scope="module")
 async def mesh(lab: Lab, signed: Mesh) -> Mesh:
     """The mesh with fresh daemons, and a tunnel between the two nodes."""
-    if signed.broken:
-        pytest.fail(f"the mesh did not come up for an earlier test:\n{signed.broken}")
-    signed.open_ports()
-    await asyncio.gather(*(signed.start(name) for name in SERVERS))
-    if not signed.talks("db", "web", within=40):
-        signed.broken = await signed.said()
-        pytest.fail(f"the mesh did not come up within 40 s:\n{signed.broken}")
+    await signed.up()
     return signed
 
 

@@ -139,9 +139,7 @@ async def mesh(signed: Mesh, shells: dict[str, SSHShell]) -> Mesh:
     """The mesh with its first certificates, fresh daemons, and a tunnel between the two nodes."""
     await shells["web"].run("rm", "-rf", FOLDER, CRT, KEY)
     await signed.set_up()
-    signed.open_ports()
-    await asyncio.gather(*(signed.start(name) for name in SERVERS))
-    assert signed.talks("db", "web", within=40), await signed.said()
+    await signed.up()
     return signed
 
 
