@@ -1,6 +1,7 @@
 """The level at which sshd logs, judged by what a real sshd then says of a sign-in."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +12,7 @@ from activities.monitoring import Monitoring
 from activities.providers.sshd_log_level import SshdLogLevel
 from activities.ssh import SSHShell
 from responder.errors import Drifted
-from tests.lab.network import Lab
+from tests.lab.network import SSH, Lab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,36 +27,44 @@ async def host(lab: Lab) -> AsyncIterator[SSHShell]:
     """`edge2`, whose sshd logs as Debian's does: at INFO, with drop-in files."""
     shell = SSHShell(lab.access("edge2"))
     kept = (await shell.run("cat", MAIN)).out
-    await configure(shell, INCLUDE + kept.replace("LogLevel VERBOSE", "LogLevel INFO"))
+    await configure(lab, shell, INCLUDE + kept.replace("LogLevel VERBOSE", "LogLevel INFO"))
     yield shell
     await shell.run("rm", "-f", OURS)
-    await configure(shell, kept)
+    await configure(lab, shell, kept)
     await shell.close()
 
 
-async def configure(shell: SSHShell, text: str) -> None:
+async def configure(lab: Lab, shell: SSHShell, text: str) -> None:
     assert (await shell.run("tee", MAIN, stdin=text)).status == 0
-    async with beginning_anew(shell):
+    async with beginning_anew(lab, shell):
         assert (await shell.run("sh", "-c", _HUP)).status == 0
 
 
 @asynccontextmanager
-async def beginning_anew(shell: SSHShell) -> AsyncIterator[None]:
+async def beginning_anew(lab: Lab, shell: SSHShell) -> AsyncIterator[None]:
     """
     Wait, at the end, until sshd has begun anew as it was told to.
 
     The file of its number is the last that it writes: then it listens, and hears the next SIGHUP,
     which it does not yet when it says in its log that it listens.
     """
-    before = await _begun(shell)
+    before = await _begun(lab, shell)
     yield
-    async with asyncio.timeout(20):
-        while await _begun(shell) == before:
-            await asyncio.sleep(0.02)
+    give_up = time.monotonic() + 20
+    while await _begun(lab, shell) == before or not lab.probe("bastion", "edge2", SSH):
+        assert time.monotonic() < give_up, lab._hosts["edge2"].log[-1500:]
+        await asyncio.sleep(0.02)
 
 
-async def _begun(shell: SSHShell) -> str:
-    return (await shell.run("stat", "-c", "%.Y", "/run/sshd.pid")).out
+async def _begun(lab: Lab, shell: SSHShell) -> str:
+    """When sshd wrote its number down, once it has: the file is emptied first."""
+    give_up = time.monotonic() + 20
+    while True:
+        said = await shell.run("sh", "-c", "[ -s /run/sshd.pid ] && stat -c %.Y /run/sshd.pid")
+        if said.status == 0:
+            return said.out
+        assert time.monotonic() < give_up, lab._hosts["edge2"].log[-1500:]
+        await asyncio.sleep(0.02)
 
 
 async def put(point: SshdLogLevel, state: Monitoring) -> None:
@@ -84,11 +93,11 @@ async def test_sign_ins_are_logged_in_detail_until_it_is_undone(lab: Lab, host: 
     assert (found.state, found.record) == (NORMAL, {"level": "INFO"})
     assert "Connection from" not in await said_of_a_sign_in(lab)
     for _ in range(2):
-        async with beginning_anew(host):
+        async with beginning_anew(lab, host):
             await put(point, RAISED)
         assert (await point.read()).state is RAISED
         assert "Connection from 198.51.100.5" in await said_of_a_sign_in(lab)
-    async with beginning_anew(host):
+    async with beginning_anew(lab, host):
         await put(point, NORMAL)
     for _ in range(2):
         await put(point, NORMAL)
@@ -101,7 +110,7 @@ async def test_where_the_folder_is_not_included_nothing_is_changed(
     lab: Lab, host: SSHShell
 ) -> None:
     main = (await host.run("cat", MAIN)).out
-    await configure(host, main.removeprefix(INCLUDE))
+    await configure(lab, host, main.removeprefix(INCLUDE))
     before = await folder(host)
     with pytest.raises(
         RuntimeError, match=r"sshd-log/edge2: expected sshd to go by .* nothing was"
@@ -124,9 +133,9 @@ async def test_a_file_of_that_name_that_is_not_ours_is_left_alone(
     assert await folder(host) == before
 
 
-async def test_a_level_that_was_high_before_is_found_so(host: SSHShell) -> None:
+async def test_a_level_that_was_high_before_is_found_so(lab: Lab, host: SSHShell) -> None:
     main = (await host.run("cat", MAIN)).out
-    await configure(host, main.replace("LogLevel INFO", "LogLevel DEBUG1"))
+    await configure(lab, host, main.replace("LogLevel INFO", "LogLevel DEBUG1"))
     found = await SshdLogLevel(host, "edge2").read()
     assert (found.state, found.record) == (RAISED, {"level": "DEBUG"})  # sshd's name for it
 
