@@ -36,8 +36,8 @@ from responder.verbs.paging import Paging
 from responder.verbs.previewing import Previewing
 from responder.verbs.reporting import Reporting
 from responder.verbs.sweeping import Sweep
-from responder.workflows.incident import IncidentWorkflow
 from responder.verbs.warrants import Warrants
+from responder.workflows.incident import IncidentWorkflow
 from responder.workflows.lease import LeaseWorkflow
 from responder.workflows.preview import PreviewWorkflow
 from responder.workflows.scheduled import ScheduledWorkflow

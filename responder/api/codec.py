@@ -2,6 +2,7 @@
 
 import secrets
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -36,7 +37,11 @@ async def convert(call: Call) -> Response:
         if not person.may(Permission.INCIDENTS_READ):
             raise Problem(403, f"{person.name} may not {Permission.INCIDENTS_READ}")
     codec = SealedPayloads(served.payloads)
-    work = {"decode": partial(_opened, codec), "encode": codec.seal}.get(call.path("verb"))
+    works: dict[str, Callable[[Payload], Payload]] = {
+        "decode": partial(_opened, codec),
+        "encode": codec.seal,
+    }
+    work = works.get(call.path("verb"))
     if work is None:
         raise Problem(404, "expected decode or encode")
     try:
