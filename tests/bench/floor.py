@@ -26,9 +26,19 @@ class Bare:
         await workflow.execute_activity(nothing, start_to_close_timeout=timedelta(seconds=10))
 
 
+@workflow.defn
+class Empty:
+    """As many activities that do nothing as it is told, one after the other."""
+
+    @workflow.run
+    async def run(self, activities: int) -> None:
+        for _ in range(activities):
+            await workflow.execute_activity(nothing, start_to_close_timeout=timedelta(seconds=10))
+
+
 def bare_worker(client: Client) -> Worker:
     """A worker for the floor alone."""
-    return Worker(client, task_queue=QUEUE, workflows=[Bare], activities=[nothing])
+    return Worker(client, task_queue=QUEUE, workflows=[Bare, Empty], activities=[nothing])
 
 
 async def bare(client: Client) -> float:
