@@ -13,7 +13,7 @@ from responder.plan import Plan
 from responder.policy.judge import judge
 from responder.policy.tiers import Needs, Ruling, TierRules
 from responder.store.database import Transaction
-from responder.store.tables import incidents
+from responder.store.tables import audit, incidents
 from responder.verbs import planning
 from responder.verbs.context import Context
 
@@ -29,18 +29,26 @@ async def objection(
     plan = Plan.model_validate(step["plan"])
     if plan.digest != step["digest"]:
         return "the plan was changed after it was made"
-    begun = context.warrants.carried(step["key"], plan.digest, step["begun"], step["warrant"])
+    if await _begun(tx, plan.incident, step["key"]):
+        return "it was begun before, by the audit, and its row says that it waits; it is not done twice"
     said = context.judgement.objection(
         ask,
         await signed_for(tx, ask),
         digest=plan.digest,
         now=now,
-        begun=bool(begun),
+        begun=False,
         least=_least(context.policy().tiers, plan),
         about=await _about(tx, plan),
         asked_by=AskedBy(barred=frozenset(one.name for one in plan.asked_by)),
     )
     return said or await _rejudged(context, tx, plan, now)
+
+
+async def _begun(tx: Transaction, incident: str, key: str) -> bool:
+    """Whether a worker wrote down that it begins *key*: a step that waits was not begun."""
+    about = (audit.c.kind == "intent", audit.c.subject == key)
+    query = select(audit.c.seq).where(audit.c.incident == incident, *about)
+    return (await tx.execute(query.limit(1))).first() is not None
 
 
 def _least(rules: TierRules, plan: Plan) -> Needs | None:

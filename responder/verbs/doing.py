@@ -21,6 +21,7 @@ from responder.verbs.asking import bump, expire, open_ask, paused
 from responder.verbs.context import Context, heartbeats, verb
 from responder.verbs.recognising import Run, confirm, known
 from responder.verbs.telling import tell
+from responder.verbs.waiting import raise_if_over, still_asked
 from responder.workflows.wire import Batch, Done
 
 _LIFTING_WAIT = 0.25  # seconds between looks at a resource that is being undone
@@ -60,15 +61,9 @@ class Doing:
                     f"{key}: expected the request {step['asked_for'][:12]}… that was planned but "
                     f"found {batch.digest[:12]}…; nothing was changed"
                 )
-            match step["state"]:
-                case "refused":
-                    raise Refused(step["said"])
-                case "drifted":
-                    raise Drifted(step["said"])
-                case "asked":
-                    if (waiting := await self._decided(run, key, step)) is not None:
-                        return waiting
-            return Done(receipts=await carrying.finish(context, key))
+            raise_if_over(step)
+            waiting = await self._decided(run, key, step) if step["state"] == "asked" else None
+            return waiting or Done(receipts=await carrying.finish(context, key))
 
     async def _step(self, key: str) -> Mapping[Any, Any] | None:
         async with self._context.store.reading() as tx:
@@ -178,6 +173,9 @@ class Doing:
         async with context.store.transaction() as tx:
             query = select(asks).where(asks.c.step == key).with_for_update()
             ask = (await tx.execute(query)).mappings().one()
+            if (fresh := await still_asked(tx, key)) is None:
+                return None
+            step = fresh
             if ask["state"] == "open" and now < ask["expires"]:
                 return Done(ask=ask["id"], expires=ask["expires"])
             edit: Edited | str | None = None
@@ -231,6 +229,8 @@ class Doing:
                 # may have been taken back, or have ended, meanwhile.
                 query = select(asks).where(asks.c.step == key).with_for_update()
                 ask = (await tx.execute(query)).mappings().one()
+                if await still_asked(tx, key) is None:
+                    return None
                 if said := await objection(context, tx, ask, step, now):
                     return await self._not_done(tx, ask, key, said, now)
                 if said := await paused(tx):
