@@ -148,7 +148,7 @@ async def throughput(runner: Runner, count: int) -> None:
 
         while not whole():
             await asyncio.sleep(0.1)
-            assert time.perf_counter() - began < 300, runner.last_words()
+            assert time.perf_counter() - began < 900, runner.last_words()
         seconds = time.perf_counter() - began
         ours = cpu_seconds(family(os.getpid())) - used
         after = await bare_rate(client, count, 20)
