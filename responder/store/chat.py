@@ -12,13 +12,14 @@ from sqlalchemy import (
 )
 
 from responder.store.columns import Moment, metadata
+from responder.store.tables import incidents
 
 cards = Table(
     "cards",
     metadata,
     Column("id", String(160), primary_key=True),
     Column("part", String(16), nullable=False),
-    Column("incident", ForeignKey("incidents.id"), nullable=True),
+    Column("incident", ForeignKey(incidents.c.id), nullable=True),
     Column("channel", String(32), nullable=False),
     Column("ts", String(32), nullable=True),
     Column("made", Moment, nullable=False),
@@ -58,7 +59,7 @@ buttons = Table(
     "buttons",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("incident", ForeignKey("incidents.id"), nullable=False),
+    Column("incident", ForeignKey(incidents.c.id), nullable=False),
     Column("action", String(16), nullable=False),
     Column("ask", String(32), nullable=False),
     Column("digest", String(64), nullable=False),

@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 from responder.store.columns import Moment, metadata
+from responder.store.tables import asks
 
 factors = Table(
     "factors",
@@ -85,7 +86,7 @@ enrolment_tickets = Table(
 number_tries = Table(
     "number_tries",
     metadata,
-    Column("ask", ForeignKey("asks.id"), primary_key=True),
+    Column("ask", ForeignKey(asks.c.id), primary_key=True),
     Column("principal", String(255), primary_key=True),
     Column("wrong", Integer, nullable=False),
 )

@@ -3,12 +3,13 @@
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table
 
 from responder.store.columns import metadata
+from responder.store.tables import asks, holds
 
 leased = Table(
     "leased",
     metadata,
-    Column("ask", ForeignKey("asks.id"), primary_key=True),
-    Column("hold", ForeignKey("holds.id"), primary_key=True),
+    Column("ask", ForeignKey(asks.c.id), primary_key=True),
+    Column("hold", ForeignKey(holds.c.id), primary_key=True),
     Column("position", Integer, nullable=False),
     Index("ix_leased_hold", "hold"),
 )

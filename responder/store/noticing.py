@@ -3,12 +3,13 @@
 from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, String, Table, Text
 
 from responder.store.columns import Moment, metadata
+from responder.store.tables import asks, incidents, steps
 
 # Who was told of an ask, by which message, and when each of them first opened it.
 askings = Table(
     "askings",
     metadata,
-    Column("ask", ForeignKey("asks.id"), primary_key=True),
+    Column("ask", ForeignKey(asks.c.id), primary_key=True),
     Column("person", String(255), primary_key=True),
     Column("message", String(400), nullable=True),
     Column("told", Moment, nullable=True),
@@ -20,7 +21,7 @@ askings = Table(
 unsaid = Table(
     "unsaid",
     metadata,
-    Column("ask", ForeignKey("asks.id"), primary_key=True),
+    Column("ask", ForeignKey(asks.c.id), primary_key=True),
     Column("priority", String(2), nullable=False),
     Column("why", String(16), nullable=False),
     Column("message", String(400), nullable=False),
@@ -34,9 +35,9 @@ mutes = Table(
     "mutes",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("incident", ForeignKey("incidents.id"), nullable=False),
+    Column("incident", ForeignKey(incidents.c.id), nullable=False),
     Column("requester", String(255), nullable=False),
-    Column("ask", ForeignKey("asks.id"), nullable=False),
+    Column("ask", ForeignKey(asks.c.id), nullable=False),
     Column("person", String(255), nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", Moment, nullable=False),
@@ -50,7 +51,7 @@ reviews = Table(
     "reviews",
     metadata,
     Column("id", String(16), primary_key=True),
-    Column("ask", ForeignKey("asks.id"), nullable=False, unique=True),
+    Column("ask", ForeignKey(asks.c.id), nullable=False, unique=True),
     Column("incident", String(64), nullable=False),
     Column("person", String(255), nullable=False),
     Column("reason", Text, nullable=False),
@@ -68,8 +69,8 @@ edits = Table(
     "edits",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("step", ForeignKey("steps.key"), nullable=False),
-    Column("ask", ForeignKey("asks.id"), nullable=False, unique=True),
+    Column("step", ForeignKey(steps.c.key), nullable=False),
+    Column("ask", ForeignKey(asks.c.id), nullable=False, unique=True),
     Column("person", String(255), nullable=False),
     Column("document", JSON, nullable=False),
     Column("signature", String(128), nullable=False),

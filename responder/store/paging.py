@@ -3,11 +3,12 @@
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
 from responder.store.columns import Moment, metadata
+from responder.store.tables import incidents, messages, runs
 
 sendings = Table(
     "sendings",
     metadata,
-    Column("message", ForeignKey("messages.id"), primary_key=True),
+    Column("message", ForeignKey(messages.c.id), primary_key=True),
     Column("channel", String(64), primary_key=True),
     Column("attempts", Integer, nullable=False),
     Column("tried", Moment, nullable=False),
@@ -21,8 +22,8 @@ pages = Table(
     metadata,
     Column("id", String(16), primary_key=True),
     Column("key", String(320), nullable=False, unique=True),
-    Column("incident", ForeignKey("incidents.id"), nullable=False),
-    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("incident", ForeignKey(incidents.c.id), nullable=False),
+    Column("run", ForeignKey(runs.c.id), nullable=False),
     Column("role", String(128), nullable=False),
     Column("subject", Text, nullable=False),
     Column("body", Text, nullable=False),

@@ -13,12 +13,13 @@ from sqlalchemy import (
 )
 
 from responder.store.columns import Moment, metadata
+from responder.store.tables import incidents
 
 notes = Table(
     "notes",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("incident", ForeignKey("incidents.id"), nullable=False),
+    Column("incident", ForeignKey(incidents.c.id), nullable=False),
     Column("at", Moment, nullable=False),
     Column("by", String(255), nullable=False),
     Column("text", Text, nullable=False),
@@ -31,7 +32,7 @@ notes = Table(
 duties = Table(
     "duties",
     metadata,
-    Column("incident", ForeignKey("incidents.id"), primary_key=True),
+    Column("incident", ForeignKey(incidents.c.id), primary_key=True),
     Column("regime", String(64), primary_key=True),
     Column("stage", String(64), primary_key=True),
     Column("place", Integer, nullable=False),
