@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
 from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.operatorservice.v1 import (
@@ -14,6 +15,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
     DescribeTaskQueueRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
     UpdateNamespaceRequest,
 )
 from temporalio.client import Client
@@ -210,6 +212,29 @@ class Link:
                 return False
             raise
         return described.close_time is None
+
+    async def tries(self, workflow_id: str) -> tuple[int, str]:
+        """How often the step that a workflow is at was tried, and why the last one failed; 0 if it waits."""
+        try:
+            described = await self.client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return 0, ""
+            raise
+        tries = described.raw_description.pending_workflow_task.attempt
+        if tries <= 1:
+            return tries, ""
+        request = GetWorkflowExecutionHistoryReverseRequest(
+            namespace=self.client.namespace,
+            execution=WorkflowExecution(workflow_id=workflow_id, run_id=described.run_id),
+            maximum_page_size=10,
+        )
+        answer = await self.client.workflow_service.get_workflow_execution_history_reverse(request)
+        for event in answer.history.events:
+            if event.HasField("workflow_task_failed_event_attributes"):
+                failed = event.workflow_task_failed_event_attributes.failure
+                return tries, str(await self.client.data_converter.decode_failure(failed))
+        return tries, ""
 
     async def has_worker(self) -> bool:
         """Whether a worker has asked for work within the last minute or so."""

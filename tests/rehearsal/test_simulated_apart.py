@@ -54,7 +54,7 @@ def test_it_is_told_without_another_socket_and_without_a_write_elsewhere(
 ) -> None:
     example = ROOT / "examples" / "alerts" / f"{name}.json"
     command = Path(sys.executable).with_name("responder")
-    asked = ("simulate", "--alert", str(example), "--source", "generic", "--for", "6h")
+    asked = ("simulate", "--alert", str(example), "--source", "generic", "--for", "1h")
     done, seen = apart(tmp_path, str(command), *asked)
     assert done.returncode == 0, done.stderr
     assert f"{playbook.__name__} begins as INC-" in done.stdout
