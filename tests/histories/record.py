@@ -4,6 +4,9 @@
 To be run in the lab (`python -m tests.lab.sandbox -- python -m tests.histories.record`) when a
 workflow's behaviour is changed on purpose; what was recorded before stays until no release that
 wrote it may still have open runs.
+
+The history of each playbook, under its category's name, is of its end-to-end test: it is written by
+`RESPONDER_HISTORIES=1` with tests/e2e/test_each_playbook.py and test_system_compromise.py, there too.
 """
 
 import asyncio

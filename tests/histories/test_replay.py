@@ -1,6 +1,8 @@
 """A change that would break a running incident fails here, before it lands."""
 
 import json
+import re
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,14 @@ def test_there_are_recorded_histories_of_every_kind() -> None:
         ]["name"]
         for p in RECORDED
     }
-    assert {"Incident", "Lease", "AuthenticationAttack"} <= kinds
+    assert {"Incident", "Lease", *(playbook.__name__ for playbook in PLAYBOOKS)} <= kinds
+
+
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda path: path.stem)
+def test_a_recorded_history_names_no_folder_of_the_machine_it_was_made_on(recorded: Path) -> None:
+    text = recorded.read_text()
+    clear = b"".join(b64decode(data) for data in re.findall(r'"data": "([^"]*)"', text))
+    assert re.findall(rb"/(?:tmp|work|home|root|var)/[^\"\s]*", clear + text.encode()) == []
 
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda path: path.stem)
