@@ -1,7 +1,9 @@
 """What each playbook costs in Temporal: events and bytes of an incident, and how soon it first acts."""
 
+import asyncio
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -26,6 +28,7 @@ from responder.process_settings import TemporalSettings
 from responder.rehearsal.attending import attend
 from responder.rehearsal.rehearsal import Rehearsal, rehearsing, skipping
 from responder.rehearsal.wish import Json, wish_of
+from responder.temporal import connect
 from responder.triage import Assessment, Triage, assess
 from responder.verbs.context import Kinds
 from responder.workflows.playbook import Playbook
@@ -50,28 +53,31 @@ class Cost(NamedTuple):
 
 async def playbooks(passes: int = 2) -> None:
     """Every playbook, each beside an empty workflow with as many activities on the same server."""
-    whole = {kind: await whole_incident(kind) for kind in PLAYBOOKS}
-    acts = await first_actions(passes)
-    say = sys.stdout.write
+    middle: dict[str, list[float]] = {"events": [], "bytes": [], "time": []}
     say(
-        "each playbook's incident, whole: events and KiB of its histories, sealed; over an empty workflow\n"
+        "whole incident: events and KiB, sealed; each over an empty workflow's with as many activities"
     )
-    say(
-        "with as many activities. Then ms from its start to its first action on the embedded server, likewise\n"
-    )
-    ratios: list[tuple[float, float, float]] = []
     for kind in PLAYBOOKS:
-        (cost, floor), (ours, theirs) = whole[kind], acts[kind]
-        ratio = cost.events / floor.events, cost.size / floor.size, median(ours) / median(theirs)
-        ratios.append(ratio)
+        cost, floor = await whole_incident(kind)
+        middle["events"].append(cost.events / floor.events)
+        middle["bytes"].append(cost.size / floor.size)
         say(
-            f"  {kind.answers:<22} {cost.events:>4} events {ratio[0]:>4.1f}  {cost.size / 1024:>6.1f} KiB "
-            f"{ratio[1]:>4.1f}  {median(ours) * 1e3:>6.1f} ms {ratio[2]:>4.1f}  activities {cost.activities}\n"
+            f"  {kind.answers:<24}{cost.events:>4} events {middle['events'][-1]:>4.1f}"
+            f"{cost.size / 1024:>8.1f} KiB {middle['bytes'][-1]:>5.1f}  activities {cost.activities}"
         )
-    middle = [median(column) for column in zip(*ratios, strict=True)]
-    most = [max(column) for column in zip(*ratios, strict=True)]
-    for what, one, other in zip(("events", "bytes", "time to act"), middle, most, strict=True):
-        say(f"  {what} over the floor: median {one:.1f}, most {other:.1f}, n {len(ratios)}\n")
+    say("start to first action, embedded server: median ms; over the same empty workflow's")
+    for kind, (ours, theirs) in (await first_actions(passes)).items():
+        middle["time"].append(median(ours) / median(theirs))
+        say(
+            f"  {kind.answers:<24}{median(ours) * 1e3:>7.1f} ms {middle['time'][-1]:>5.1f}  n {passes}"
+        )
+    for what, found in middle.items():
+        say(f"  {what} over the floor: median {median(found):.1f}, most {max(found):.1f}")
+
+
+def say(text: str) -> None:
+    """One line of the report."""
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
@@ -96,13 +102,11 @@ async def first_actions(passes: int) -> Mapping[type[Playbook], tuple[list[float
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             port, ui = free_ports(2)
-            temporal = Embedded(TemporalSettings(port=port, ui_port=ui), folder)
+            settings = TemporalSettings(port=port, ui_port=ui)
+            temporal = Embedded(settings, folder)
             await temporal.start()
             stack.push_async_callback(temporal.stop)
-            client = await Client.connect(
-                f"127.0.0.1:{port}", namespace="responder",
-                data_converter=sealed_converter(KeyRing.fresh()),
-            )  # fmt: skip
+            client = await _connected(settings)
             await stack.enter_async_context(bare_worker(client))
             wishes = {kind: _wish(kind) for kind in PLAYBOOKS}
             assets = [a for wish in wishes.values() for a in wish["policy"]["assets"]]
@@ -165,6 +169,18 @@ def costs(histories: Sequence[Sequence[HistoryEvent]]) -> Cost:
         len(scheduled),
         (min(acts) - start) / 1e6,
     )
+
+
+async def _connected(settings: TemporalSettings) -> Client:
+    """A client of a server that listens already, and is healthy a moment later."""
+    give_up = time.monotonic() + 60
+    while True:
+        try:
+            return await connect(settings, KeyRing.fresh())
+        except RuntimeError:
+            if time.monotonic() > give_up:
+                raise
+            await asyncio.sleep(0.1)
 
 
 def _kinds() -> Kinds:
