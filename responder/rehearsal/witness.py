@@ -66,12 +66,13 @@ def witnessing() -> Iterator[Witness]:
     originals = {word: getattr(Playbook, word) for word in _WORDS}
     for word, original in originals.items():
         setattr(Playbook, word, _noted(original, witness))
-    performs = vars(home)["perform_here"]
-    vars(home)["perform_here"] = _finishing(performs, witness)
+    module: Any = home  # `perform_here` is what it imports, and no name of its own
+    performs = module.perform_here
+    module.perform_here = _finishing(performs, witness)
     try:
         yield witness
     finally:
-        vars(home)["perform_here"] = performs
+        module.perform_here = performs
         for word, original in originals.items():
             setattr(Playbook, word, original)
 

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ USER = AccessKeyFacts(
     name="deploy-key", cloud="main", user="deploy", quiet=HOUR, check=HOUR / 4, give_up=3 * HOUR,
     keys=(OLD,),
 )  # fmt: skip
-WHERE = {"cloud": "main", "user": "deploy", "key": OLD.key}
+WHERE: dict[str, Any] = {"cloud": "main", "user": "deploy", "key": OLD.key}
 
 
 @pytest.fixture
