@@ -102,6 +102,13 @@ class TemporalSettings(Frozen):
         ge=timedelta(seconds=1),
         description="How often the store is compared with what runs there.",
     )
+    watch_every: timedelta = Field(
+        default=timedelta(seconds=10),
+        ge=timedelta(seconds=1),
+        le=timedelta(seconds=15),
+        description="How often its workflows are looked at for what a stranger did there; every open "
+        "one is read within three rounds, so that the alarm comes within 60 seconds.",
+    )
     tls_ca: Path | None = Field(default=None, description="CA certificates to trust (PEM).")
     tls_cert: Path | None = Field(default=None, description="Our client certificate (PEM).")
     tls_key: Path | None = Field(default=None, description="The client certificate's key (PEM).")

@@ -105,7 +105,7 @@ async def make_parts(settings: Settings) -> Parts:
             every=settings.temporal.reconcile_every,
             retention=settings.temporal.address is None,
         ),
-        watch=Watch(store, client, marks, kinds.playbooks),
+        watch=Watch(store, client, marks, kinds.playbooks, every=settings.temporal.watch_every),
         metrics=Metrics(),
         secrets=secret_store,
         published=PublishedKeys(

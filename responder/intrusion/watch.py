@@ -32,7 +32,6 @@ from responder.store import Store
 
 log = structlog.get_logger(__name__)
 
-EVERY = timedelta(seconds=10)
 BEAT = timedelta(seconds=50)  # less than a worker looks for
 ROUNDS = 3  # in so many rounds every open run is looked at
 OUR_TYPES = ("Incident", "Lease", "Preview", "Scheduled")
@@ -63,8 +62,15 @@ class Watch:
     """Looks beside everything else in `serve`."""
 
     def __init__(
-        self, store: Store, client: Client, marks: Marks, playbooks: Iterable[str]
+        self,
+        store: Store,
+        client: Client,
+        marks: Marks,
+        playbooks: Iterable[str],
+        *,
+        every: timedelta = timedelta(seconds=10),
     ) -> None:
+        self._every = every
         self._store = store
         self._client = client
         self._marks = marks
@@ -85,7 +91,7 @@ class Watch:
                 await self.once()
             except Exception as error:  # noqa: BLE001 - Temporal may be away for a while
                 log.warning("watch_failed", error=f"{type(error).__name__}: {error}"[:300])
-            await asyncio.sleep(EVERY.total_seconds())
+            await asyncio.sleep(self._every.total_seconds())
 
     async def once(self) -> list[str]:
         """One round; returns the alarms that it raised."""

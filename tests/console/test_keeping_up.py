@@ -1,6 +1,7 @@
 """Pages that keep themselves up to date: clocks, what ends while one looks, and what is not there."""
 
 import asyncio
+import time
 
 import httpx
 import pytest
@@ -137,9 +138,10 @@ async def test_one_poll_serves_everybody_who_listens(ground: Ground, window: Ope
             break
         await asyncio.sleep(0.05)
     assert pulse.listeners == len(pages)
-    before = pulse.polls
+    before, began = pulse.polls, time.perf_counter()
     await asyncio.sleep(3)
-    assert 2 <= pulse.polls - before <= 4
+    # Each of the four would poll once a second; together they do.
+    assert 1 <= pulse.polls - before <= time.perf_counter() - began + 1
 
 
 async def test_nobody_listens_without_being_signed_in(ground: Ground) -> None:

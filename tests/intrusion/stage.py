@@ -15,9 +15,10 @@ POINT = {"kind": "feed", "name": "edge", "consumers": [{"name": "fw-1", "token":
 
 
 @asynccontextmanager
-async def running(folder: Path, **more: Any) -> AsyncIterator[Runner]:
-    """A runner whose feed is polled, as a firewall would."""
+async def running(folder: Path, watch_every: int = 10, **more: Any) -> AsyncIterator[Runner]:
+    """A runner whose feed is polled, as a firewall would; it looks at Temporal every so many seconds."""
     made = Runner(folder, {"inventory": {"points": [POINT]}, **more})
+    made.environment["RESPONDER_TEMPORAL__WATCH_EVERY"] = f"PT{watch_every}S"
     await made.start()
     polling = asyncio.create_task(_poll(made))
     try:

@@ -22,14 +22,15 @@ SCHEDULE = {
     "category": "key_rotation",
     "what": ["nothing"],
 }
-_ALL_LOOKED_AT = 40  # seconds: three rounds of ten, and the reading
+_EVERY = 2  # seconds: more looks in less time than by default
+_ALL_LOOKED_AT = 4 * _EVERY  # three rounds, and the reading
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def runner(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runner]:
     """A runner with a schedule of every minute."""
     folder = tmp_path_factory.mktemp("ours")
-    async with running(folder, schedules=[SCHEDULE]) as made:
+    async with running(folder, _EVERY, schedules=[SCHEDULE]) as made:
         yield made
 
 
