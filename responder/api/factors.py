@@ -103,7 +103,9 @@ async def renew_backup_codes(call: Call) -> dict[str, Any]:
     """Make yourself ten new backup codes; the ones before end. They are shown once."""
     name, served = _own(call), call.served
     await _permit(call, name, await call.body(Proof))
-    codes = await backup_codes.renew(served.store, name, name, served.store.now())
+    codes = await backup_codes.renew(
+        served.store, served.deliveries, name, name, served.store.now()
+    )
     return {"person": name, "codes": codes}
 
 
@@ -128,7 +130,9 @@ async def add_passkey(call: Call) -> dict[str, Any]:
     name, served = _own(call), call.served
     made = await call.body(Registration)
     origin, now = served.settings.api.origin, served.store.now()
-    await passkeys.register(served.store, origin, name, made.name, made.credential, now)
+    await passkeys.register(
+        served.store, served.deliveries, origin, name, made.name, made.credential, now
+    )
     return {"person": name, "name": made.name}
 
 

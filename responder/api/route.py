@@ -192,7 +192,7 @@ async def _bearer(request: Request, served: Parts) -> str | None:
 async def _signed_in(request: Request, served: Parts) -> Session | None:
     origin = served.settings.api.origin
     cookie = request.cookies.get(sessions.cookie_name(origin))
-    session = await sessions.holder(served.store, cookie) if cookie else None
+    session = await sessions.holder(served.store, served.deliveries, cookie) if cookie else None
     if session is None:
         return None
     if request.method not in _CHANGES_NOTHING:

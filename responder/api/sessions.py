@@ -195,7 +195,9 @@ def _provider(call: Call) -> OidcLogin:
         raise Problem(404, "no OpenID Connect provider is configured (`login.oidc`)")
     if not hasattr(state, "oidc_login"):
         origin = served.settings.api.origin
-        state.oidc_login = OidcLogin(served.store, served.people, login.oidc, origin, login.session)
+        state.oidc_login = OidcLogin(
+            served.store, served.deliveries, served.people, login.oidc, origin, login.session
+        )
     found: OidcLogin = state.oidc_login
     return found
 

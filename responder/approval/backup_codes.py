@@ -1,10 +1,11 @@
 """
-Ten codes on paper for the day the telephone is gone: each good once, kept as Argon2id hashes.
+Ten codes on paper for the day the telephone is gone: each good once, kept as sealed Argon2id hashes.
 
 A code begins with its slot's digit, so that checking one costs one hash and not ten.
 """
 
 import secrets
+from base64 import b64decode, b64encode
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from responder.approval import tries
 from responder.approval.announcing import announce
 from responder.audit import Entry
 from responder.crypto.hard_work import in_turn
-from responder.errors import Refused
+from responder.crypto.keyring import KeyRing, key_of
+from responder.errors import Refused, StateError
 from responder.store import Store, Transaction
 from responder.store.factors import backup_codes
 
@@ -27,18 +29,22 @@ CODES = 10
 _LETTERS = (
     "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing that looks like another
 )
-_LENGTH = (
-    10  # of them, 50 bits: out of reach of five tries at a time, and of its hash's thief
-)
+_LENGTH = 10  # of them, 50 bits: out of reach of five tries at a time, and of its hash's thief
 _ALIKE = str.maketrans({"o": "0", "i": "1", "l": "1", "-": "", " ": ""})
 
 
-async def renew(store: Store, principal: str, by: str, now: datetime) -> list[str]:
+async def renew(store: Store, ring: KeyRing, principal: str, by: str, now: datetime) -> list[str]:
     """Make ten new codes for *principal*, shown once; the ones before end. Audited, and told."""
     codes = [f"{slot}{_random()}" for slot in range(CODES)]
     hashes = [await in_turn(_hasher().hash, code) for code in codes]
     rows = [
-        {"principal": principal, "slot": slot, "hash": made, "made": now, "used": None}
+        {
+            "principal": principal,
+            "slot": slot,
+            "hash": sealed(ring, principal, slot, made),
+            "made": now,
+            "used": None,
+        }
         for slot, made in enumerate(hashes)
     ]
     async with store.transaction() as tx:
@@ -65,7 +71,7 @@ async def left(tx: Transaction, principal: str) -> int | None:
     return made - used if made else None
 
 
-async def check(store: Store, principal: str, code: str, now: datetime) -> None:
+async def check(store: Store, ring: KeyRing, principal: str, code: str, now: datetime) -> None:
     """
     Accept *code* once, or raise `Refused`; its use is audited and told with how many are left.
 
@@ -84,7 +90,8 @@ async def check(store: Store, principal: str, code: str, now: datetime) -> None:
         async with store.reading() as tx:
             query = select(backup_codes).where(*this, backup_codes.c.slot == int(plain[0]))
             row = (await tx.execute(query)).one_or_none()
-    if plain is None or row is None or not await in_turn(_holds, row.hash, plain):
+    kept = opened(ring, principal, row.slot, row.hash) if row is not None else None
+    if plain is None or row is None or kept is None or not await in_turn(_holds, kept, plain):
         await tries.wrong(store, principal, KIND, now)
         raise Refused(f"{principal}: that backup code does not match, or was used before")
     async with store.transaction() as tx:
@@ -112,6 +119,28 @@ async def check(store: Store, principal: str, code: str, now: datetime) -> None:
             body="If that was not you, tell an admin now: somebody has your codes.\n\n"
             f"New ones: responder people backup-codes {principal}",
         )
+
+
+def sealed(ring: KeyRing, principal: str, slot: int, made: str) -> str:
+    """The hash *made* as it is kept: whoever writes a row can give nobody a code of their own."""
+    return b64encode(ring.seal_whole(made.encode(), purpose=_purpose(principal, slot))).decode()
+
+
+def opened(ring: KeyRing, principal: str, slot: int, kept: str) -> str | None:
+    """The hash that `sealed` sealed; None for anything else, such as one of before they were sealed."""
+    try:
+        return ring.open_whole(b64decode(kept), purpose=_purpose(principal, slot)).decode()
+    except (ValueError, StateError):
+        return None
+
+
+def sealed_by(kept: str) -> str:
+    """The id of the key that `sealed` sealed with."""
+    return key_of(b64decode(kept))
+
+
+def _purpose(principal: str, slot: int) -> str:
+    return f"backup code/{slot}/{principal}"
 
 
 def looks_like_one(code: str) -> bool:

@@ -15,7 +15,8 @@ from sqlalchemy import Row, delete, select, update
 from responder.approval import challenges, tickets
 from responder.approval.announcing import announce
 from responder.audit import Entry
-from responder.errors import Refused
+from responder.crypto.keyring import KeyRing
+from responder.errors import Refused, StateError
 from responder.store import Store, Transaction
 from responder.store.factors import passkeys
 from responder.store.rows import insert_new
@@ -56,7 +57,13 @@ async def begin_registration(
 
 
 async def register(
-    store: Store, origin: str, principal: str, name: str, answer: dict[str, Any], now: datetime
+    store: Store,
+    ring: KeyRing,
+    origin: str,
+    principal: str,
+    name: str,
+    answer: dict[str, Any],
+    now: datetime,
 ) -> str:
     """Keep what the browser registered, as *name*; returns its id. Audited, and told."""
     from responder.approval import ceremonies  # noqa: PLC0415 - slow
@@ -64,9 +71,10 @@ async def register(
     _, challenge = ceremonies.claimed(answer)
     data = await challenges.use(store, challenge, principal, _REGISTER, now)
     made = ceremonies.registered(origin, challenge, answer)
+    sealed = ring.seal_whole(made.public_key, purpose=purpose(principal, made.id))
     row = {
         "id": made.id, "principal": principal, "name": name, "made": now,
-        "handle": bytes.fromhex(data["handle"]), "public_key": made.public_key,
+        "handle": bytes.fromhex(data["handle"]), "public_key": sealed,
         "sign_count": made.sign_count, "used": None, "stopped": None,
     }  # fmt: skip
     async with store.transaction() as tx:
@@ -110,7 +118,13 @@ async def challenge_for(
 
 
 async def check(
-    store: Store, origin: str, principal: str, answer: dict[str, Any], bound_to: str, now: datetime
+    store: Store,
+    ring: KeyRing,
+    origin: str,
+    principal: str,
+    answer: dict[str, Any],
+    bound_to: str,
+    now: datetime,
 ) -> None:
     """Accept a browser's answer once, or raise `Refused`; its challenge is used up either way."""
     from responder.approval import ceremonies  # noqa: PLC0415 - slow
@@ -127,7 +141,7 @@ async def check(
             f"{principal}: passkey {row.name!r} was stopped at {row.stopped:%Y-%m-%d %H:%M:%S} UTC, "
             "because it may have been copied; remove it and register a new one"
         )
-    count = ceremonies.answered(origin, challenge, row.public_key, answer)
+    count = ceremonies.answered(origin, challenge, _public_key(ring, row), answer)
     async with store.transaction() as tx:
         # WebAuthn level 2, section 7.2, step 21: it counts up, or neither ever counted.
         counts_up = passkeys.c.sign_count < count if count else passkeys.c.sign_count == 0
@@ -181,6 +195,21 @@ def must_be_usable(origin: str) -> None:
             f"passkeys: expected api.public_url to be https:// with a host name, found {origin}; "
             "codes still work"
         )
+
+
+def purpose(principal: str, credential: str) -> str:
+    """What a passkey's public key is sealed for: whoever writes a row can give nobody another."""
+    return f"passkey/{principal}/{credential}"
+
+
+def _public_key(ring: KeyRing, row: Row[Any]) -> bytes:
+    try:
+        return ring.open_whole(row.public_key, purpose=purpose(row.principal, row.id))
+    except StateError as error:
+        raise Refused(
+            f"{row.principal}: passkey {row.name!r} is not as it was registered here; it was put into the "
+            "store by somebody else, or before passkeys were sealed; remove it and register it anew"
+        ) from error
 
 
 async def _stop(tx: Transaction, row: Row[Any], count: int, now: datetime) -> None:

@@ -31,7 +31,7 @@ async def step_up(
     with what did not hold, or if nothing was given.
     """
     if passkey is not None:
-        await passkeys.check(store, origin, person_name, passkey, bound_to, now)
+        await passkeys.check(store, ring, origin, person_name, passkey, bound_to, now)
         return passkeys.KIND
     if not code:
         raise Refused(
@@ -39,7 +39,7 @@ async def step_up(
             "found none; nothing was recorded"
         )
     if backup_codes.looks_like_one(code):
-        await backup_codes.check(store, person_name, code, now)
+        await backup_codes.check(store, ring, person_name, code, now)
         return backup_codes.KIND
     await totp.check(store, ring, person_name, code, now)
     return totp.KIND

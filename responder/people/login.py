@@ -75,6 +75,7 @@ class PasswordLogin:
         await login_tries.forget(self._store, given.name)
         return await sessions.begin(
             self._store,
+            self._ring,
             person.name,
             method=METHOD,
             factors=(METHOD, factor),

@@ -16,6 +16,7 @@ from typing import Final
 
 from sqlalchemy import delete, func, insert, select
 
+from responder.crypto.keyring import KeyRing
 from responder.errors import Refused
 from responder.people import sessions
 from responder.people.id_token import Checked, UnknownSigner, check
@@ -44,9 +45,16 @@ class OidcLogin:
     """Signs people in whom the provider of the settings knows."""
 
     def __init__(
-        self, store: Store, people: Directory, oidc: Oidc, origin: str, lifetime: timedelta
+        self,
+        store: Store,
+        ring: KeyRing,
+        people: Directory,
+        oidc: Oidc,
+        origin: str,
+        lifetime: timedelta,
     ) -> None:
         self._store = store
+        self._ring = ring
         self._people = people
         self._oidc = oidc
         self._lifetime = lifetime
@@ -101,6 +109,7 @@ class OidcLogin:
             raise
         return await sessions.begin(
             self._store,
+            self._ring,
             person.name,
             method=METHOD,
             factors=(METHOD, *checked.second_factors),

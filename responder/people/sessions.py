@@ -1,20 +1,27 @@
 """
 Sessions of browsers: opaque, kept by the server as digests, an hour long, revocable one by one.
 
-The cookie carries 256 random bits and nothing else. There is no "remember this device": the hour is
-absolute, counted from the sign-in (the owner's `session_timeout: 3600`, `remember_device: False`).
+The cookie carries 256 random bits, and what only `serve` can make of them and of the row: whoever
+writes a row into the store is signed in as nobody, nor as somebody else, nor for longer.
+
+There is no "remember this device": the hour is absolute, counted from the sign-in (the owner's
+`session_timeout: 3600`, `remember_device: False`).
 """
 
+import base64
 import hashlib
+import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
 
 from responder.audit import Entry, append
+from responder.crypto.keyring import KeyRing
+from responder.errors import StateError
 from responder.store import Store
 from responder.store.sessions import sessions
 
@@ -22,6 +29,7 @@ COOKIE: Final = "responder_session"
 LIFETIME = timedelta(hours=1)
 _KEPT = timedelta(days=30)  # after its end, so that who was signed in can be looked up
 _LONGEST_AGENT = 200
+_SEALED = ("digest", "principal", "method", "factors", "made", "expires")
 _ID = 16  # hex digits of the digest: names a session without being able to use it
 
 
@@ -59,6 +67,7 @@ def cookie_name(origin: str) -> str:
 
 async def begin(
     store: Store,
+    ring: KeyRing,
     principal: str,
     *,
     method: str,
@@ -67,9 +76,9 @@ async def begin(
     lifetime: timedelta = LIFETIME,
 ) -> str:
     """Sign *principal* in; returns what the cookie carries, which is kept nowhere. Audited."""
-    token, now, given = secrets.token_urlsafe(32), store.now(), list(factors)
+    bits, now, given = secrets.token_urlsafe(32), store.now(), list(factors)
     row: dict[str, Any] = {
-        "digest": _digest(token),
+        "digest": _digest(bits),
         "principal": principal,
         "method": method,
         "factors": given,
@@ -87,15 +96,18 @@ async def begin(
         await tx.execute(delete(sessions).where(sessions.c.expires < now - _KEPT))
         await tx.execute(insert(sessions).values(row))
         await append(tx, now, entry)
-    return token
+    seal = base64.urlsafe_b64encode(ring.seal_whole(b"", purpose=_purpose(row)))
+    return f"{bits}.{seal.decode().rstrip('=')}"
 
 
-async def holder(store: Store, token: str) -> Session | None:
-    """The session that *token* is of, if it is one that has neither ended nor expired."""
+async def holder(store: Store, ring: KeyRing, token: str) -> Session | None:
+    """The session that *token* is of, if `serve` began it as its row says, and it has not ended."""
     query = select(sessions).where(sessions.c.digest == _digest(token))
     async with store.reading() as tx:
         row = (await tx.execute(query)).one_or_none()
     if row is None or row.ended is not None or row.expires <= store.now():
+        return None
+    if not _sealed(ring, token, row):
         return None
     return _session(row, _csrf(token))
 
@@ -149,7 +161,30 @@ def _session(row: Any, csrf: str) -> Session:  # noqa: ANN401 - a row
 
 
 def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    """By the random bits of the cookie alone: what seals the row is over this."""
+    return hashlib.sha256(token.partition(".")[0].encode()).hexdigest()
+
+
+def _sealed(ring: KeyRing, token: str, row: Any) -> bool:  # noqa: ANN401 - a row
+    """Whether `serve` sealed the *row* into *token*."""
+    _, _, seal = token.partition(".")
+    try:
+        sealed = base64.urlsafe_b64decode(seal + "=" * (-len(seal) % 4))
+        return (
+            ring.open_whole(
+                sealed, purpose=_purpose({name: getattr(row, name) for name in _SEALED})
+            )
+            == b""
+        )
+    except (ValueError, StateError):
+        return False
+
+
+def _purpose(row: Mapping[Any, Any]) -> str:
+    """What a session's seal is over: whose it is, how they signed in, and until when."""
+    moments = [row[name].astimezone(UTC).isoformat() for name in ("made", "expires")]
+    said = [row["digest"], row["principal"], row["method"], [*row["factors"]], *moments]
+    return f"session/{json.dumps(said)}"
 
 
 def _csrf(token: str) -> str:

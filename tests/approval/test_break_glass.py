@@ -119,7 +119,7 @@ async def test_it_is_refused_and_nothing_is_recorded(
 
 async def test_a_backup_code_does_not_break_it(asked: Asked) -> None:
     await t3(asked)
-    code, *_ = await backup_codes.renew(asked.store, "ana", "ben", asked.clock.now)
+    code, *_ = await backup_codes.renew(asked.store, asked.ring, "ana", "ben", asked.clock.now)
     with pytest.raises(Refused, match="a backup code does not break the glass"):
         await smash(asked, code=code)
     assert await asked.signed("a1") == []

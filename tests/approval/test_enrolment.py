@@ -48,7 +48,7 @@ async def test_once_anybody_has_a_second_factor_no_admin_begins_without(
     if kind == "totp":
         await asked.enrol("ana")
     elif kind == "backup code":
-        await backup_codes.renew(asked.store, "ana", "ana", asked.clock.now)
+        await backup_codes.renew(asked.store, asked.ring, "ana", "ana", asked.clock.now)
     else:
         await _register(asked, "ana")
     with pytest.raises(Refused, match=r"(?s)ben has no second factor yet.*enrol ben --local"):
@@ -112,9 +112,13 @@ async def test_a_ticket_lasts_until_the_passkey_is_made_and_makes_one(asked: Ask
             )
         )
     answers = [device.create(options) for options in begun]
-    await passkeys.register(asked.store, ORIGIN, "ana", "one", answers[0], asked.clock.now)
+    await passkeys.register(
+        asked.store, asked.ring, ORIGIN, "ana", "one", answers[0], asked.clock.now
+    )
     with pytest.raises(Refused, match="found one that was used"):
-        await passkeys.register(asked.store, ORIGIN, "ana", "two", answers[1], asked.clock.now)
+        await passkeys.register(
+            asked.store, asked.ring, ORIGIN, "ana", "two", answers[1], asked.clock.now
+        )
     with pytest.raises(Refused, match="found one that was used"):
         await _permit(asked, "ana", "ana", ticket=ticket)
     async with asked.store.reading() as tx:
@@ -125,7 +129,7 @@ async def _register(asked: Asked, who: str) -> Authenticator:
     device = Authenticator(ORIGIN)
     options = await passkeys.begin_registration(asked.store, ORIGIN, who, asked.clock.now)
     await passkeys.register(
-        asked.store, ORIGIN, who, "key", device.create(options), asked.clock.now
+        asked.store, asked.ring, ORIGIN, who, "key", device.create(options), asked.clock.now
     )
     return device
 
@@ -145,9 +149,9 @@ async def test_a_passkey_proves_a_change_with_a_challenge_for_that_person_only(
 
 
 async def test_used_up_backup_codes_do_not_make_somebody_new(asked: Asked) -> None:
-    codes = await backup_codes.renew(asked.store, "ben", "ben", asked.clock.now)
+    codes = await backup_codes.renew(asked.store, asked.ring, "ben", "ben", asked.clock.now)
     for code in codes:
-        await backup_codes.check(asked.store, "ben", code, asked.clock.now)
+        await backup_codes.check(asked.store, asked.ring, "ben", code, asked.clock.now)
     async with asked.store.reading() as tx:
         assert await any_of(tx, "ben")
         assert (await summary(tx, "ben"))["backup_codes_left"] == 0

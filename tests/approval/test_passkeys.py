@@ -26,7 +26,7 @@ class Keyring:
     """The approval service, and who has which passkey."""
 
     def __init__(self, asked: Asked) -> None:
-        self.asked, self.store = asked, asked.store
+        self.asked, self.store, self.ring = asked, asked.store, asked.ring
         self.devices: dict[str, Authenticator] = {}
 
     @property
@@ -38,7 +38,7 @@ class Keyring:
         device = Authenticator(more.pop("origin", ORIGIN), **more)
         options = await passkeys.begin_registration(self.store, ORIGIN, who, self.now)
         answer = device.create(options)
-        await passkeys.register(self.store, ORIGIN, who, name, answer, self.now)
+        await passkeys.register(self.store, self.ring, ORIGIN, who, name, answer, self.now)
         self.devices[who] = device
         return device
 
@@ -129,7 +129,9 @@ async def test_an_answer_is_good_once(keys: Keyring) -> None:
     with pytest.raises(Refused, match="is revoked since"):
         await keys.asked.decide("a1", "ana", passkey=answer)
     with pytest.raises(Refused, match="was used before"):
-        await passkeys.check(keys.store, ORIGIN, "ana", answer, f"ask/a1/{'ab' * 32}", keys.now)
+        await passkeys.check(
+            keys.store, keys.ring, ORIGIN, "ana", answer, f"ask/a1/{'ab' * 32}", keys.now
+        )
 
 
 @on_both
@@ -140,7 +142,7 @@ async def test_of_fifty_uses_of_one_answer_at_once_exactly_one_is_accepted(keys:
 
     async def use() -> bool:
         try:
-            await passkeys.check(keys.store, ORIGIN, "ana", answer, "this", keys.now)
+            await passkeys.check(keys.store, keys.ring, ORIGIN, "ana", answer, "this", keys.now)
         except Refused:
             return False
         return True
@@ -302,7 +304,7 @@ async def test_what_does_not_register_is_not_kept(
     options = await passkeys.begin_registration(keys.store, ORIGIN, "ana", keys.now)
     answer = Authenticator(ORIGIN, flags=flags).create(options, **changed)
     with pytest.raises(Refused, match=said):
-        await passkeys.register(keys.store, ORIGIN, "ana", "phone", answer, keys.now)
+        await passkeys.register(keys.store, keys.ring, ORIGIN, "ana", "phone", answer, keys.now)
     async with keys.store.reading() as tx:
         assert await passkeys.of(tx, "ana") == []
 
@@ -316,13 +318,13 @@ async def test_a_registration_is_good_once_for_its_person_and_for_five_minutes(
         for _ in range(2)
     ]
     with pytest.raises(Refused, match="no challenge of yours"):
-        await passkeys.register(keys.store, ORIGIN, "ben", "phone", answers[0], keys.now)
-    await passkeys.register(keys.store, ORIGIN, "ana", "phone", answers[0], keys.now)
+        await passkeys.register(keys.store, keys.ring, ORIGIN, "ben", "phone", answers[0], keys.now)
+    await passkeys.register(keys.store, keys.ring, ORIGIN, "ana", "phone", answers[0], keys.now)
     with pytest.raises(Refused, match="used before"):
-        await passkeys.register(keys.store, ORIGIN, "ana", "other", answers[0], keys.now)
+        await passkeys.register(keys.store, keys.ring, ORIGIN, "ana", "other", answers[0], keys.now)
     keys.asked.clock.advance(minutes=5)
     with pytest.raises(Refused, match="challenge ended"):
-        await passkeys.register(keys.store, ORIGIN, "ana", "other", answers[1], keys.now)
+        await passkeys.register(keys.store, keys.ring, ORIGIN, "ana", "other", answers[1], keys.now)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,12 @@ class Ground:
     async def session(self, who: str) -> str:
         """What the cookie of *who* carries, signed in with a second factor just now."""
         return await sessions.begin(
-            self.store, who, method="password", factors=("password", "totp"), agent="a test"
+            self.store,
+            self.parts.deliveries,
+            who,
+            method="password",
+            factors=("password", "totp"),
+            agent="a test",
         )
 
     async def enrol(self, who: str) -> None:

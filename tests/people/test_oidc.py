@@ -9,6 +9,7 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 from sqlalchemy import select
 
+from responder.crypto.keyring import KeyRing
 from responder.errors import Refused, Unreachable
 from responder.people import sessions
 from responder.people.oidc import Going, OidcLogin
@@ -69,7 +70,8 @@ class Browser:
             ]
         )
         oidc = Oidc(**given | settings)
-        self.login = OidcLogin(store, people, oidc, ORIGIN, timedelta(hours=1))
+        self.ring = KeyRing.fresh()
+        self.login = OidcLogin(store, self.ring, people, oidc, ORIGIN, timedelta(hours=1))
 
     async def there(self) -> tuple[Going, dict[str, str]]:
         """To the provider and back: what the callback is called with."""
@@ -84,7 +86,7 @@ class Browser:
         """All of it."""
         going, answer = await self.there()
         token = await self.login.come_back(going.secret, answer, agent="A browser")
-        session = await sessions.holder(self.store, token)
+        session = await sessions.holder(self.store, self.ring, token)
         assert session is not None
         return session
 

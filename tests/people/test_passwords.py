@@ -83,16 +83,16 @@ async def door(store: Store, clock: ManualClock) -> Door:
 async def test_a_password_and_a_code_sign_somebody_in(door: Door) -> None:
     token = await door.sign_in()
 
-    found = await sessions.holder(door.store, token)
+    found = await sessions.holder(door.store, door.ring, token)
     assert found is not None
     assert (found.principal, found.factors) == ("ana", ("password", "totp"))
     assert (await door.kinds())[-1] == "signed-in"
 
 
 async def test_a_backup_code_goes_with_a_password_once(door: Door) -> None:
-    (code, *_) = await backup_codes.renew(door.store, "ana", "ana", door.clock.now)
+    (code, *_) = await backup_codes.renew(door.store, door.ring, "ana", "ana", door.clock.now)
 
-    found = await sessions.holder(door.store, await door.sign_in(code=code))
+    found = await sessions.holder(door.store, door.ring, await door.sign_in(code=code))
 
     assert found is not None
     assert found.factors == ("password", backup_codes.KIND)
@@ -243,14 +243,16 @@ async def device(door: Door) -> Authenticator:
     """ana's passkey."""
     made, now = Authenticator(AT), door.clock.now
     options = await passkeys.begin_registration(door.store, AT, "ana", now)
-    await passkeys.register(door.store, AT, "ana", "phone", made.create(options), now)
+    await passkeys.register(door.store, door.ring, AT, "ana", "phone", made.create(options), now)
     return made
 
 
 async def test_a_passkey_goes_with_a_password_once(door: Door, device: Authenticator) -> None:
     answer = device.get(await door.login.challenge(TYPED, **HERE))
 
-    found = await sessions.holder(door.store, await door.sign_in(code="", passkey=answer))
+    found = await sessions.holder(
+        door.store, door.ring, await door.sign_in(code="", passkey=answer)
+    )
 
     assert found is not None
     assert found.factors == ("password", "passkey")
@@ -318,7 +320,7 @@ async def test_a_new_password_ends_the_sessions_that_the_old_one_began(door: Doo
     ended = await passwords.set_password(door.store, "ana", "another horse battery", by="root")
 
     assert ended == 1
-    assert await sessions.holder(door.store, token) is None
+    assert await sessions.holder(door.store, door.ring, token) is None
     with pytest.raises(Refused, match=WRONG):
         await door.sign_in()
 

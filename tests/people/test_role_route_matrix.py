@@ -260,9 +260,10 @@ async def _sign_in(world: World) -> None:
     origin = world.parts.settings.api.origin
     cookie = sessions.cookie_name(origin)
     signed_in = {"method": "password", "factors": ("password", "totp"), "agent": "a test"}
+    ring = world.parts.deliveries
     for name in ("admin", "nothing", "gone"):
-        token = await sessions.begin(store, name, **signed_in)  # type: ignore[arg-type]
-        session = await sessions.holder(store, token)
+        token = await sessions.begin(store, ring, name, **signed_in)  # type: ignore[arg-type]
+        session = await sessions.holder(store, ring, token)
         assert session is not None
         held = {"cookie": f"{cookie}={token}"}
         world.headers |= {

@@ -236,7 +236,12 @@ async def test_a_form_carries_the_csrf_value_as_a_field(house: House) -> None:
 
 async def test_over_https_only_the_cookie_with_the_prefix_counts(house: House) -> None:
     token = await sessions.begin(
-        house.parts.store, "ana", method="password", factors=("password", "totp"), agent=""
+        house.parts.store,
+        house.parts.deliveries,
+        "ana",
+        method="password",
+        factors=("password", "totp"),
+        agent="",
     )
     async with house.client() as client:
         client.cookies.set("responder_session", token)
@@ -246,7 +251,12 @@ async def test_over_https_only_the_cookie_with_the_prefix_counts(house: House) -
 async def test_a_token_is_no_session_and_a_session_no_token(house: House) -> None:
     token = (await house.bearer("ana"))["authorization"].removeprefix("Bearer ")
     session = await sessions.begin(
-        house.parts.store, "ana", method="password", factors=("password", "totp"), agent=""
+        house.parts.store,
+        house.parts.deliveries,
+        "ana",
+        method="password",
+        factors=("password", "totp"),
+        agent="",
     )
     async with house.client() as client:
         as_bearer = {"authorization": f"Bearer {session}"}
