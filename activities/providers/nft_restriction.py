@@ -49,7 +49,8 @@ PROFILE = Profile(
     changes="elements that carry a limit, in sets of its own, and the rules that drop what is over it",
     permissions=("nft -f, -j list, delete", "flock"),
     verified="the element with its limit, and the rule that drops by its set, are read from the kernel",
-    undone="the element is deleted, and the table when no set has any left; the kernel ends it by itself",
+    undone="the element is deleted, or the limit that was found is set again with its comment, and the table goes "
+    "when no set has any left; the kernel ends it by itself",
     proof=Proof.REAL,
     against="a firewall in a namespace over SSH, judged by packets",
 )
@@ -61,6 +62,7 @@ class _Limit(Frozen):
     field: str
     rate: int
     expires: float | None
+    comment: str
 
 
 class NftRestriction:
@@ -98,7 +100,9 @@ class NftRestriction:
         left = [limit.expires for limit in limits if limit.expires is not None]
         ends = datetime.now(UTC) + timedelta(seconds=min(left)) if left else None
         state = Limits.model_validate({limit.field: limit.rate for limit in limits})
-        return Found(state=state, expires=ends)
+        # Whose a limit was is part of what stood there: an undo that lowers it again says so again.
+        comments: dict[str, JsonValue] = {one.field: one.comment for one in limits if one.comment}
+        return Found(state=state, expires=ends, record={"comments": comments} if comments else None)
 
     async def write(
         self,
@@ -112,7 +116,10 @@ class NftRestriction:
         lines: list[str] = []
         for field in _KINDS:
             rate: int | None = getattr(state, field)
-            lines += self._without(field) if rate is None else self._with(field, rate, until, tag)
+            said_by = tag or _comment(record, field)
+            lines += (
+                self._without(field) if rate is None else self._with(field, rate, until, said_by)
+            )
         words = _REMOVE if state == Limits() else _ADD
         said = await self._shell.run(
             "sh", "-c", words, "sh", self._nft, self._table, stdin="\n".join(lines) + "\n"
@@ -186,8 +193,19 @@ class NftRestriction:
                 limit = inner["limit"]
                 if limit["per"] != unit or not limit.get("inv"):
                     raise ValueError(f"{name} limits in a way that is not ours: {limit}")
-                yield _Limit(field=field, rate=limit["rate"], expires=inner.get("expires"))
+                yield _Limit(
+                    field=field,
+                    rate=limit["rate"],
+                    expires=inner.get("expires"),
+                    comment=inner.get("comment", ""),
+                )
 
     def _silent(self, said: Completed) -> Unreachable:
         line = re.sub(r"\s+", " ", first_line(said))
         return Unreachable(f"{self.name}: nft could not say: {line}")
+
+
+def _comment(record: JsonValue, field: str) -> str:
+    """What stood at a limit before the first hold."""
+    comments = record.get("comments") if isinstance(record, dict) else None
+    return str(comments.get(field, "")) if isinstance(comments, dict) else ""
