@@ -1,0 +1,1 @@
+"""The contract of every provider: one suite, and a ground for each."""
