@@ -41,6 +41,7 @@ class Belief:
     over: bool
     forged: str = ""
     values: Mapping[str, Any] | None = None  # what is put back
+    unsure: bool = False  # a worker that has more keys can tell
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,12 @@ def _believe(
             return Belief(row, lives=False, over=True)
         said = f"{word.ended_by} ended it at {_utc(word.ended)}, and its row says that it lives"
         return Belief({**row, **values}, lives=False, over=True, forged=said, values=values)
+    if carried is None and (key := context.warrants.unknown(row["step_warrant"])):
+        said = (
+            f"its warrant is sealed with key {key}, which {context.worker} does not have: give warrants.json "
+            "to every worker; if no worker has that key, it is forged"
+        )
+        return Belief(row, lives=False, over=False, forged=said, unsure=True)
     if carried is None:
         said = "no plan that was begun carries it: it was never decided that this should be held"
         return Belief(row, lives=False, over=False, forged=said)

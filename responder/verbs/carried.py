@@ -73,6 +73,9 @@ async def carried_by(context: Context, tx: Transaction, row: Row) -> Carried | N
     index, _, point = row["id"].removeprefix(f"{key}/").partition("/")
     if not index.isdigit():
         return None
+    context.warrants.unknown(
+        row["step_warrant"]
+    )  # reads the ring anew, where another has a key more
     begun_then = context.warrants.carried(key, digest, begun, row["step_warrant"])
     if int(index) not in begun_then:
         return None

@@ -48,7 +48,12 @@ class Guard:
             rows = (await tx.execute(query)).mappings().all()
             odd = [one.row["id"] for one in await believe(context, tx, rows, now) if one.forged]
             bases = (await tx.execute(select(resources).where(held))).mappings().all()
-        changed = [row["name"] for row in bases if not context.warrants.base_holds(row)]
+        changed = [
+            row["name"]
+            for row in bases
+            if not context.warrants.unknown(row["base_seal"])
+            and not context.warrants.base_holds(row)
+        ]
         if changed:
             await self._tell_of_bases(changed, now)
         if not odd:

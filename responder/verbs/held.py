@@ -76,9 +76,12 @@ async def load(context: Context, tx: Transaction, name: str) -> Held | None:
     )
     if row is None or row["state"] != "held":
         return None
+    context.warrants.unknown(row["base_seal"])  # reads the ring anew, where another has a key more
     if not context.warrants.base_holds(row):  # nothing is built on it; the guard tells people
         return None
     found = await believed(context, tx, name, context.store.now())
+    if any(one.unsure for one in found):  # what is wanted is not known here; another worker knows
+        return None
     live = [one.row for one in found if one.lives]
     if not live:
         return None

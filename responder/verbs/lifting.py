@@ -121,6 +121,8 @@ async def _claim(context: Context, tx: Transaction, name: str, now: datetime) ->
         return Lifted(over=True)
     found = await believed(context, tx, name, now)
     await put_back(tx, found, now)
+    if any(one.unsure for one in found):  # it may live: whoever has its key ends it, in time
+        return Lifted(until=now + _LOOK_AGAIN)
     live = [one.row for one in found if one.lives]
     ended = [one.row for one in reversed(found) if one.over]
     if live:
@@ -171,6 +173,7 @@ async def _undo(context: Context, claimed: _Claimed) -> None:
             raise Unreachable(  # noqa: TRY301 - told to people like any other silence
                 f"{row['name']}: {row['point']} is no longer configured; it stays as it is"
             )
+        context.warrants.must_be_known(row["base_seal"], row["name"])
         if action.reversible and not context.warrants.base_holds(row):
             ended = _left_alone(BASE_CHANGED)
         else:

@@ -15,8 +15,8 @@ from typing import Any
 import rfc8785
 from pydantic import JsonValue
 
-from responder.crypto.keyring import KeyRing
-from responder.errors import StateError
+from responder.crypto.keyring import KeyRing, is_key_id, key_of
+from responder.errors import StateError, Unreachable
 
 _STEP, _BASE = "warrant/step", "warrant/base"
 _BASE_COLUMNS = ("base", "base_known", "base_expires", "base_record")
@@ -25,8 +25,9 @@ _BASE_COLUMNS = ("base", "base_known", "base_expires", "base_record")
 class Warrants:
     """What workers seal for each other, and for themselves after a restart."""
 
-    def __init__(self, ring: KeyRing) -> None:
+    def __init__(self, ring: KeyRing, path: Path | None = None) -> None:
         self._ring = ring
+        self._path = path
 
     @classmethod
     def load(cls, path: Path) -> "Warrants":
@@ -36,7 +37,7 @@ class Warrants:
                 f"{path}: expected the ring that all workers seal with, found none; nothing was started"
                 "\n\nhint: copy it from another worker; `responder up` makes it where there is only one"
             )
-        return cls(KeyRing.load(path))
+        return cls(KeyRing.load(path), path)
 
     def step(self, key: str, digest: str, begun: datetime, carried: Iterable[int]) -> bytes:
         """That the step *key* was begun, and which changes of the plan *digest* were allowed then."""
@@ -64,6 +65,31 @@ class Warrants:
         """Whether a worker wrote what a resource's *row* says it held before."""
         found = self._opened(row["base_seal"], _BASE)
         return found is not None and found == _plain(_base(row["name"], row["point"], row))
+
+    def unknown(self, sealed: bytes | None) -> str:
+        """
+        The id of the key that *sealed* names, if this worker has no such key; else empty.
+
+        While a ring is rotated another worker may have a key that was not given to this one yet. So the
+        ring's file is read once more, and what no key here opens is left to who can open it.
+        """
+        key = key_of(sealed or b"")
+        if not is_key_id(key) or key in self._ring.ids:
+            return ""
+        if self._path is not None:
+            try:
+                self._ring = KeyRing.load(self._path)
+            except StateError:
+                return key
+        return "" if key in self._ring.ids else key
+
+    def must_be_known(self, sealed: bytes | None, name: str) -> None:
+        """Raise `Unreachable` where another worker may have the key that *sealed* names, and this not."""
+        if key := self.unknown(sealed):
+            raise Unreachable(
+                f"{name}: what was there before is sealed with key {key}, which this worker does not have; "
+                "give warrants.json to every worker"
+            )
 
     def _opened(self, sealed: bytes | None, purpose: str) -> dict[str, Any] | None:
         try:
