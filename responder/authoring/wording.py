@@ -45,7 +45,7 @@ def _plain(node: ast.expr) -> str:
 def ruled(tier: Tier) -> str:
     """Who decides, by the default policy."""
     return (
-        "two people, one with a second factor"
+        "two people, each with a second factor"
         if tier is Tier.T3
         else "one person, with a second factor"
     )

@@ -39,7 +39,12 @@ class Needs(Frozen):
     """What a tier needs before a change of it may be made."""
 
     people: int = Field(ge=0, le=9, description="Distinct people who must approve; 0 asks nobody.")
-    stepped_up: int = Field(ge=0, le=9, description="How many of them with a second factor.")
+    stepped_up: int = Field(
+        ge=0,
+        le=9,
+        description="How many of them with a second factor, at the least: where it is any, whoever "
+        "approves gives theirs.",
+    )
     not_requester: bool = Field(default=True, description="Nobody may approve their own request.")
     number_match: bool | None = Field(
         default=None,
@@ -56,7 +61,7 @@ class TierRules(Frozen):
             Tier.T0: Needs(people=0, stepped_up=0),
             Tier.T1: Needs(people=0, stepped_up=0),
             Tier.T2: Needs(people=1, stepped_up=1),
-            Tier.T3: Needs(people=2, stepped_up=1),
+            Tier.T3: Needs(people=2, stepped_up=2),
         },
         description="What each tier needs.",
     )

@@ -137,7 +137,7 @@ async def test_a_server_in_other_hands_is_recorded_cut_off_and_given_back(
     await looked_at_while_it_waits(night, waiting, tmp_path)
 
     [ask] = [one for one in waiting["asks"] if one["state"] == "open"]
-    assert ask["tier"] == "T3", "a protected host needs two people, one with a second factor"
+    assert ask["tier"] == "T3", "a protected host needs two people, each with a second factor"
     await two_people_approve(night, lab, name, ask)
     await runner.status(name, "contained", 60)
     assert not other.flows(within=0.3)
