@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from responder.approval.decision import Decision
 from responder.approval.revoking import Revocation, revoke
@@ -290,3 +290,36 @@ def test_a_base_reads_back_as_it_was_sealed_whatever_its_kind(clock: Any, base: 
     assert warrants.base_holds({**row, "base": kept, "base_seal": sealed})
     assert not warrants.base_holds({**row, "base": "other", "base_seal": sealed})
     assert not warrants.base_holds({**row, "name": "m", "base_seal": sealed})
+
+
+# What is hidden
+
+
+@on_both
+@pytest.mark.parametrize("state", ["clear", "disputed", "settled", "no such state"])
+async def test_what_is_held_is_undone_in_time_though_its_row_says_that_it_was(
+    desk: Desk, state: str
+) -> None:
+    desk.tags.things["crown"] = ("ours", None)
+    await desk.do(await desk.open_run(), Label(thing="crown", value="contained"))
+    (row,) = await rows(desk, resources)
+    await write(desk, update(resources).values(state=state))
+    await everything_comes_by(desk, row["name"])
+    assert any(f"its row says {state}, and it is held" in said for said in await alarms(desk))
+    assert await told(desk)
+    desk.clock.advance(hours=1)
+    await desk.sweep()
+    assert desk.tags.holds("crown") == "ours"
+
+
+@on_both
+@pytest.mark.parametrize("also", [{}, {"state": "lifting"}])
+async def test_what_is_held_and_whose_holds_are_gone_is_told(desk: Desk, also: Row) -> None:
+    desk.tags.things["crown"] = ("ours", None)
+    await desk.do(await desk.open_run(), Label(thing="crown", value="contained"))
+    assert await Guard(desk.context).once() == 0
+    await write(desk, delete(holds), update(resources).values({"said": "", **also}))
+    assert await Guard(desk.context).once() == 1
+    assert any("no hold's row is there" in said for said in await alarms(desk))
+    assert await told(desk)
+    assert len(desk.tags.writes) == 1
