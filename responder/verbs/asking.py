@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from pydantic import JsonValue
 from sqlalchemy import insert, select, update
 
 from responder.approval.fatigue import Asked, tell_approvers
@@ -46,18 +47,16 @@ async def open_ask(
     )
     await tx.execute(update(steps).where(steps.c.key == key).values(state="asked"))
     await bump(tx, run.incident.id)
+    data: dict[str, JsonValue] = {
+        "step": key,
+        "digest": plan.digest,
+        "tier": plan.tier,
+        "expires": expires.isoformat(),
+    }
+    if plan.asked_by:
+        data["asked_by"] = [one.name for one in plan.asked_by]
     entry = Entry(
-        kind="asked",
-        actor=run.id,
-        subject=f"ask {ask}",
-        incident=run.incident.id,
-        data={
-            "step": key,
-            "digest": plan.digest,
-            "tier": plan.tier,
-            "expires": expires.isoformat(),
-            **({"asked_by": people} if (people := [one.name for one in plan.asked_by]) else {}),
-        },
+        kind="asked", actor=run.id, subject=f"ask {ask}", incident=run.incident.id, data=data
     )
     await append(tx, now, entry)
     asked = Asked(
