@@ -34,7 +34,7 @@ from tests.providers.test_sshd_log_level import (
 ATTACKER = ip_network("198.51.100.66")
 NO_GUARD = {Row.GUARD: "a log decides about no packet: nobody has to be spared"}
 # What counts down or up by itself.
-_MOVING = re.compile(r"(timeout|expires) \S+|packets \d+ bytes \d+")
+MOVING = re.compile(r"(timeout|expires) \S+|packets \d+ bytes \d+")
 
 
 class HostGround(Ground):
@@ -140,7 +140,7 @@ class KernelGround(HostGround):
     """The host's packet filter."""
 
     async def dump(self) -> object:
-        return _MOVING.sub("", self.lab.ruleset(self.host))
+        return MOVING.sub("", self.lab.ruleset(self.host))
 
 
 class RestrictionGround(KernelGround):

@@ -7,8 +7,10 @@ only packets can show.
 """
 
 import dataclasses
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -27,13 +29,15 @@ from responder.verbs.enforcing import enforce
 from responder.verbs.previewing import Previewing
 from tests.databases import ManualClock
 from tests.providers.contract.ground import HELD, Ground, Row
-from tests.providers.contract.grounds import GROUNDS
+from tests.providers.contract.grounds import ELSEWHERE, GROUNDS
+from tests.providers.contract.table import promised
 from tests.verbs.desk import Desk
 from tests.verbs.world import Point, Thing
 
+ROOT = Path(__file__).parents[3]
 # Nobody is asked: what people approve is not about the provider.
 _ALONE = TierRules(needs={tier: Needs(people=0, stepped_up=0) for tier in Tier})
-POLICY = policy_for(("web", "edge2")).model_copy(update={"tiers": _ALONE})
+POLICY = policy_for(("web", "edge2", "db")).model_copy(update={"tiers": _ALONE})
 
 TESTED: dict[Row, str] = {}
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -270,9 +274,9 @@ async def test_what_policy_refuses_never_reaches_it(
 async def test_what_must_never_be_touched_is_refused_by_the_provider_itself(
     ground: Ground,
 ) -> None:
-    before = await ground.dump()
     wanted = ground.action.desired((await ground.resource().read()).state)
     forbidden = await ground.forbidden()
+    before = await ground.dump()
     with pytest.raises((RuntimeError, Refused)):
         await forbidden.write(wanted, key="step", until=None, tag="", record=None)
     assert await ground.dump() == before
@@ -345,3 +349,14 @@ def test_a_row_is_left_out_only_for_a_stated_reason(one: type[Ground]) -> None:
         assert len(why.split()) > 3, f"{one.name()} leaves out {row!r} and does not say why"
     assert [row for row in HELD if row in one.omits] == ([] if one.kind.reversible else [*HELD])
     assert set(one.omits) <= {*HELD, Row.GUARD}, "every provider can keep the other rows"
+
+
+def test_every_provider_is_under_the_contract_or_says_what_tries_it_instead() -> None:
+    here = {(one.provider, one.kind.__name__) for one in GROUNDS}
+    left = promised() - here
+    assert {provider for provider, _ in left} == set(ELSEWHERE)
+    assert here <= promised(), "a ground names an action that its provider does not carry out"
+    for provider, where in ELSEWHERE.items():
+        named = [word for word in re.findall(r"`([^`]+)`", where) if word.startswith("tests/")]
+        assert named, f"{provider} does not say where it is tried"
+        assert all((ROOT / word).exists() for word in named), where
