@@ -70,8 +70,11 @@ async def review(call: Call) -> Row:
 
 def _glass(call: Call) -> Glass:
     served = call.served
-    rules, origin = served.settings.approvals.break_glass, served.settings.api.origin
-    return Glass(served.store, served.signer, served.deliveries, served.policy, rules, origin)
+    rules, origin = served.settings.approvals, served.settings.api.origin
+    return Glass(
+        served.store, served.signer, served.deliveries, served.policy, rules.break_glass, origin,
+        vouched_for=rules.vouched_for,
+    )  # fmt: skip
 
 
 async def _told(call: Call, run: str) -> bool:

@@ -7,7 +7,7 @@ and within a day somebody else must have looked at it. What policy refuses stays
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field, JsonValue
@@ -17,7 +17,7 @@ from responder.approval import backup_codes, passkeys
 from responder.approval.decision import BREAK_GLASS, GLASS_REASON, GLASS_TIERS, STRONG, Decision
 from responder.approval.recording import must_be_open, record
 from responder.approval.requesting import never_alone, why_barred
-from responder.approval.settings import BreakGlass
+from responder.approval.settings import ApprovalSettings, BreakGlass
 from responder.approval.step_up import step_up
 from responder.audit import Entry, append
 from responder.crypto.keyring import KeyRing
@@ -33,6 +33,9 @@ from responder.store.noticing import reviews
 from responder.store.paging import pages
 from responder.store.tables import asks, decisions, incidents, runs
 from responder.verbs.telling import tell
+
+
+_VOUCHED_FOR = ApprovalSettings().vouched_for
 
 
 class Breaking(Frozen):
@@ -63,7 +66,10 @@ class Glass:
         policy: Policy,
         rules: BreakGlass,
         origin: str,
+        *,
+        vouched_for: timedelta = _VOUCHED_FOR,
     ) -> None:
+        self._vouched_for = vouched_for
         self._store = store
         self._signer = signer
         self._ring = ring
@@ -107,7 +113,7 @@ class Glass:
             reason=breaking.reason,
         )
         async with self._store.transaction() as tx:
-            decided = await record(tx, self._signer, decision)
+            decided = await record(tx, self._signer, decision, vouched_for=self._vouched_for)
             review = await self._alarm(tx, decided, decision, now)
         return decided, review
 

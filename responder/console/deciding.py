@@ -27,8 +27,11 @@ _LEAST_DIGEST, _DIGEST = 12, 64
 async def break_the_glass(call: Call) -> Response:
     """Approve alone what needs more people, with a reason and a strong factor; the CISO is paged at once."""
     given, served, ask = await fields(call.request), call.served, call.path("ask")
-    rules, origin = served.settings.approvals.break_glass, served.settings.api.origin
-    glass = Glass(served.store, served.signer, served.deliveries, served.policy, rules, origin)
+    rules, origin = served.settings.approvals, served.settings.api.origin
+    glass = Glass(
+        served.store, served.signer, served.deliveries, served.policy, rules.break_glass, origin,
+        vouched_for=rules.vouched_for,
+    )  # fmt: skip
     try:
         why = filling.reason(given, _LONGEST_REASON)
         said = f"expected a reason of {GLASS_REASON} characters or more, why it cannot wait"

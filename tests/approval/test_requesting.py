@@ -54,6 +54,27 @@ async def test_who_opened_the_incident_is_refused_and_told_why_and_two_others_ap
     assert (await asked.decide("a1", "cyd"))["state"] == "approved"
 
 
+@pytest.mark.parametrize(("days", "one_person"), [(1, False), (7, True)])
+async def test_their_ticket_breaks_no_glass_for_as_long_as_the_settings_say(
+    asked: Asked, days: int, *, one_person: bool
+) -> None:
+    ticket = await tickets.issue(asked.store, "ben", "ana", asked.clock.now)
+    async with asked.store.transaction() as tx:
+        await tickets.redeem(tx, "ben", tickets.digest(ticket), asked.clock.now)
+    asked.clock.advance(days=2)
+    await opened_by_ana(asked)
+    glass = Glass(
+        asked.store, asked.signer, asked.ring, Policy(), BreakGlass(), ORIGIN,
+        vouched_for=timedelta(days=days),
+    )  # fmt: skip
+    given = Breaking(reason="nobody answers", digest=DIGEST, code=asked.code("ben"))
+    if one_person:
+        with pytest.raises(Refused, match="one person with them for 168 hours"):
+            await glass.break_glass("a1", PEOPLE["ben"], given)
+    else:
+        assert (await glass.break_glass("a1", PEOPLE["ben"], given))[0]["state"] == "approved"
+
+
 async def test_they_may_deny_it(asked: Asked) -> None:
     await opened_by_ana(asked)
     assert (await asked.decide("a1", "ana", approve=False))["state"] == "denied"
