@@ -34,7 +34,6 @@ from responder.store.paging import pages
 from responder.store.tables import asks, decisions, incidents, runs
 from responder.verbs.telling import tell
 
-
 _VOUCHED_FOR = ApprovalSettings().vouched_for
 
 
