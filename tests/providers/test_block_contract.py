@@ -17,12 +17,14 @@ import pytest
 import pytest_asyncio
 
 from activities.block import Block, name_of
-from responder.contract import Action, Lookup, Resource
+from responder.approval.orders import sign_order
+from responder.contract import Action, Lookup, Request, Resource
 from responder.errors import Refused, Unreachable
-from responder.incident import Network
+from responder.incident import Network, Priority
 from responder.plan import Outcome
 from responder.store import Store
 from responder.verbs.enforcing import enforce
+from responder.verbs.previewing import Previewing
 from tests.databases import ManualClock
 from tests.providers.aws.ground import NaclGround, WafGround, at_aws
 from tests.providers.feed_ground import polled_by_two
@@ -401,6 +403,24 @@ async def test_what_policy_refuses_never_reaches_the_point(verbs: Verbs, ground:
         with pytest.raises(Refused):
             await verbs.do(run, Block(network=network))
     assert await ground.dump() == before
+
+
+@each_address
+async def test_a_dry_run_is_silent(verbs: Verbs, ground: Ground, network: Network) -> None:
+    before = await ground.dump()
+    order = sign_order(
+        verbs.signer,
+        "ana",
+        (Request.of(Block(network=network)),),
+        incident=None,
+        priority=Priority.P2,
+        now=verbs.clock.now,
+    )
+    plan = await verbs.run("preview/1", Previewing(verbs.context).preview, order)
+    ((point,),) = [change.points for change in plan.changes]
+    assert (point.known, point.before, point.after) == (True, False, True)
+    assert await ground.dump() == before
+    assert await verbs.held() == []
 
 
 @pytest.mark.parametrize("v6", [False, True], ids=["v4", "v6"])

@@ -1,6 +1,6 @@
 """Every provider that the one suite runs over: a new one is one line."""
 
-from tests.providers.contract import aws, hosts, iam, identity, isolation, ssh_keys
+from tests.providers.contract import aws, hosts, iam, identity, isolation, key_versions, ssh_keys
 from tests.providers.contract.ground import Ground
 
 GROUNDS: tuple[type[Ground], ...] = (
@@ -25,6 +25,10 @@ GROUNDS: tuple[type[Ground], ...] = (
     ssh_keys.ListedKey,
     isolation.IsolatedHost,
     isolation.IsolatedPort,
+    key_versions.AddedVersion,
+    key_versions.PromotedVersion,
+    key_versions.RevokedVersion,
+    key_versions.DestroyedVersion,
 )
 
 _BLOCKS = (
@@ -42,8 +46,6 @@ ELSEWHERE = {
     "pf": _BLOCKS,
     "waf": _BLOCKS,
     "nebula": "the contract of isolation, `tests/providers/test_isolation_contract.py`, at daemons of a mesh",
-    "key_versions": "the contract of secret stores, `tests/secrets/test_contract.py`, and whole rotations, "
-    "`tests/e2e/test_rotation.py`: its four actions are not held",
     "certificates": "its own tests, `tests/providers/test_certificates.py`: a renewed certificate is not held",
     "nebula_certificate": "its own tests, `tests/providers/test_nebula_certificate.py`: a new certificate is "
     "not held",

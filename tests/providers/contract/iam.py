@@ -72,19 +72,20 @@ class DeactivatedKey(OfAUser):
 
     provider = "iam_keys"
     kind = DeactivateAccessKey
-    action: DeactivateAccessKey
+    which: str
 
     async def make(self, request: pytest.FixtureRequest) -> None:
         await super().make(request)
+        self.which = self.key()
         self.action = DeactivateAccessKey(
-            cloud="prod", user=self.user, key=self.key(), lasts=timedelta(hours=1)
+            cloud="prod", user=self.user, key=self.which, lasts=timedelta(hours=1)
         )
 
     def resource(self) -> AccessKey:
-        return AccessKey(self.aws, "prod", self.user, self.action.key)
+        return AccessKey(self.aws, "prod", self.user, self.which)
 
     def _put(self, status: str) -> None:
-        self.iam.update_access_key(UserName=self.user, AccessKeyId=self.action.key, Status=status)
+        self.iam.update_access_key(UserName=self.user, AccessKeyId=self.which, Status=status)
 
     async def place(self) -> None:
         self._put("Inactive")
@@ -99,19 +100,19 @@ class DeletedKey(OfAUser):
     provider = "iam_keys"
     kind = DeleteAccessKey
     omits: ClassVar = not_held("a deleted key cannot come back")
-    action: DeleteAccessKey
+    which: str
 
     async def make(self, request: pytest.FixtureRequest) -> None:
         await super().make(request)
-        key = self.key()
-        self.iam.update_access_key(UserName=self.user, AccessKeyId=key, Status="Inactive")
-        self.action = DeleteAccessKey(cloud="prod", user=self.user, key=key)
+        self.which = self.key()
+        self.iam.update_access_key(UserName=self.user, AccessKeyId=self.which, Status="Inactive")
+        self.action = DeleteAccessKey(cloud="prod", user=self.user, key=self.which)
 
     def resource(self) -> DeletedAccessKey:
-        return DeletedAccessKey(self.aws, "prod", self.user, self.action.key)
+        return DeletedAccessKey(self.aws, "prod", self.user, self.which)
 
     async def place(self) -> None:
-        self.iam.delete_access_key(UserName=self.user, AccessKeyId=self.action.key)
+        self.iam.delete_access_key(UserName=self.user, AccessKeyId=self.which)
 
 
 class CreatedKey(OfAUser):
