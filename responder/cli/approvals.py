@@ -63,8 +63,8 @@ def _say_plan(found: dict[str, Any]) -> None:
             number,
             c["summary"],
             p["point"],
-            p["before"] if p["known"] else "unknown",
-            p["after"],
+            p["before"] if p["known"] else "it did not answer",
+            p["after"] if p["known"] else "once it does",
             c["lasts"],
         )
         for number, c in enumerate(plan["changes"], 1)

@@ -139,8 +139,10 @@ def _span(seconds: float) -> str:
 def _change(change: dict[str, Any], step: dict[str, Any]) -> Text:
     line = Text(f"{step['plan']['tier']} {clean(change['summary'])}  ", style="")
     for point in change["points"]:
-        before = "unknown" if not point["known"] else _state(point["before"])
-        line.append(f"{point['point']}: {before} → {_state(point['after'])}  ", style="dim")
+        known = point["known"]
+        before = _state(point["before"]) if known else "it did not answer"
+        after = _state(point["after"]) if known else "once it does"
+        line.append(f"{point['point']}: {before} → {after}  ", style="dim")
     line.append(step["state"], style="red" if step["state"] in ("refused", "drifted") else "green")
     if step["said"]:
         line.append(f"\n   {clean(step['said'])}", style="red")

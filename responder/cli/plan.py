@@ -108,8 +108,8 @@ def _show(found: dict[str, Any]) -> None:
             (
                 change["summary"],
                 point["point"],
-                point["before"] if point["known"] else "unknown: it does not answer",
-                point["after"] if point["known"] else "",
+                point["before"] if point["known"] else "it did not answer",
+                point["after"] if point["known"] else "once it does",
                 "" if point["record"] is None else point["record"],
             )
             for change in drawn["changes"]

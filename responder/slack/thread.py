@@ -93,10 +93,10 @@ def _states(group: Group) -> Iterator[Line]:
     """What stands where now, and what would: the same before and after at several points is one line."""
     found: dict[tuple[str, str], list[str]] = {}
     for point in group.points:
-        before = _shown(point.get("before")) if point.get("known", True) else "unknown"
-        found.setdefault((before, _shown(point.get("after"))), []).append(
-            str(point.get("point", ""))
-        )
+        known = point.get("known", True)
+        before = _shown(point.get("before")) if known else "it did not answer"
+        after = _shown(point.get("after")) if known else "once it does"
+        found.setdefault((before, after), []).append(str(point.get("point", "")))
     for (before, after), names in found.items():
         points = list(dict.fromkeys(names))
         pieces: list[Piece | str] = [
