@@ -14,8 +14,8 @@ class Connection(Frozen):
     remote: str
 
 
-class Connections(Lookup[list[Connection]]):
-    """The TCP connections of one host, as `ss` lists them; empty if the host cannot be reached."""
+class Connections(Lookup[list[Connection] | None]):
+    """The TCP connections of one host, as `ss` lists them; None if nothing here can look into it."""
 
     host: Name = Field(description="The host's name in the inventory.")
 

@@ -134,10 +134,10 @@ class Wiring:
         await self._shells.close()
         await self._clouds.close()
 
-    async def _connections(self, name: str) -> list[Connection]:
+    async def _connections(self, name: str) -> list[Connection] | None:
         host = self._inventory.host(name)
         if host is None or host.access is None:
-            return []
+            return None
         said = await self._shells.open(host.access).run("ss", "-Htan")
         rows = [line.split() for line in said.out.splitlines()]
         return [Connection(state=r[0], local=r[3], remote=r[4]) for r in rows if len(r) > 4]  # noqa: PLR2004 - ss's columns

@@ -36,15 +36,13 @@ class AuthenticationAttack(Playbook, answers="authentication_attack"):
         where = ", ".join(map(str, incident.networks)) or "no address"
         word = "shut out" if blocked or not incident.networks else "did not shut out"
         await self.announce(f"{incident.title}: {word} {where}")
-        await evidence
+        seen = zip(incident.hosts, await evidence, strict=True)
+        known = [host for host, connections in seen if connections is not None]
         collects = workflow.patched("evidence-and-proposal")
         worse = incident.priority in (Priority.P1, Priority.P2)
         if collects and (worse or workflow.patched("evidence-at-every-priority")):
-            hosts = (
-                CollectEvidence(host=h, incident=incident.id, waived=LEFT_OUT)
-                for h in incident.hosts
-            )
-            await self.do(*hosts, otherwise="no evidence was collected")
+            each = (CollectEvidence(host=h, incident=incident.id, waived=LEFT_OUT) for h in known)
+            await self.do(*each, otherwise="no evidence was collected")
         if worse and incident.hosts:
             try:
                 await self.do(*(Isolate(host=h, lasts=timedelta(hours=8)) for h in incident.hosts))

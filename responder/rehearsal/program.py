@@ -29,6 +29,9 @@ def main() -> None:
     forbid(folder)
     json.dump(asyncio.run(rehearse(wish)), sys.stdout)
     sys.stdout.flush()
+    # All is said, and the server and the store are closed. Threads of Temporal's core that still end
+    # by themselves may meet an interpreter that is going, and kill it then ("PyGILState_Release").
+    os._exit(0)
 
 
 async def rehearse(wish: dict[str, Any]) -> dict[str, Any]:

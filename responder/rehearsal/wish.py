@@ -97,10 +97,16 @@ def rehearsed(wish: Json) -> Json:
         if done.returncode:
             if done.returncode == UNKNOWN:
                 raise Unknown(done.stderr.strip())
-            said = [line for line in done.stderr.strip().splitlines() if line.strip()]
-            raise StateError(f"the rehearsal stopped: {said[-1] if said else done.returncode}")
+            raise StateError(f"the rehearsal stopped: {_why(done.stderr) or done.returncode}")
         found: Json = json.loads(done.stdout.splitlines()[-1])
         return found
+
+
+def _why(stderr: str) -> str:
+    """The line that says most: of a process that died in native code, what Python wrote first."""
+    said = [line.strip() for line in stderr.splitlines() if line.strip()]
+    fatal = [n for n, line in enumerate(said) if line.startswith("Fatal Python error")]
+    return " / ".join(said[fatal[0] :][:12]) if fatal else "".join(said[-1:])
 
 
 def after(text: str) -> str:

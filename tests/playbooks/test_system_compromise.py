@@ -93,7 +93,7 @@ async def test_evidence_that_cannot_be_taken_does_not_hold_up_the_isolation(
     world.fails(CollectEvidence)
     run = await run_playbook(SystemCompromise, priority="P1")
     assert world.state_of(ISOLATE) == {"imagined": Filter.ISOLATED}
-    assert run.status == "contained"
+    assert (await run.go_on(minutes=1)).status == "contained"
 
 
 async def test_without_a_host_it_says_so_and_does_what_it_can(

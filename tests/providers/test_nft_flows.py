@@ -71,11 +71,12 @@ async def test_exactly_what_is_kept_passes(
     await node.write(Filter.ISOLATED, key="step", until=until, tag="")
     assert (await node.read()).state is Filter.ISOLATED
     for v6 in (False, True):
-        assert lab.probe("db", "web", ECHO, timeout=0.4, v6=v6) is ("in" in passes.split())
-        assert lab.probe("web", "db", ECHO, timeout=0.4, v6=v6) is ("out" in passes.split())
+        for one, other, word in (("db", "web", "in"), ("web", "db", "out")):
+            may = word in passes.split()  # what may pass is given time, on a busy machine as well
+            assert lab.probe(one, other, ECHO, timeout=5 if may else 0.4, v6=v6) is may
         assert not lab.probe("attacker", "web", ECHO, timeout=0.3, v6=v6)
     assert (" 0% packet loss" in await ping(lab, "db")) is ("ping" in passes.split())
-    assert lab.probe("bastion", "web", SSH)
+    assert lab.probe("bastion", "web", SSH, timeout=5)
     await node.write(Filter.OPEN, key="undo", until=None, tag="")
     await there.close()
 
