@@ -40,7 +40,7 @@ class AuthenticationAttack(Playbook, answers="authentication_attack"):
         known = [host for host, connections in seen if connections is not None]
         collects = workflow.patched("evidence-and-proposal")
         worse = incident.priority in (Priority.P1, Priority.P2)
-        if collects and (worse or workflow.patched("evidence-at-every-priority")):
+        if collects and known and (worse or workflow.patched("evidence-at-every-priority")):
             each = (CollectEvidence(host=h, incident=incident.id, waived=LEFT_OUT) for h in known)
             await self.do(*each, otherwise="no evidence was collected")
         if worse and incident.hosts:
