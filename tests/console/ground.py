@@ -284,6 +284,12 @@ class Ground:
         self._app.state.console.health._asked = time.monotonic() + 3600
 
     @property
+    def listeners(self) -> int:
+        """How many open pages listen; none before the first page was asked for."""
+        assert self._app is not None
+        return self.pulse.listeners if hasattr(self._app.state, "console") else 0
+
+    @property
     def pulse(self) -> Pulse:
         """What every open page listens to."""
         assert self._app is not None
