@@ -19,7 +19,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def test_a_new_incident_appears_on_an_open_board(ground: Ground, window: Opener) -> None:
-    before = ground.pulse.listeners
     page = await (await window()).open("/")
     while (
         ground.pulse.listeners == before
