@@ -5,9 +5,11 @@ Temporal tries such a step again and again and tells nobody. People hear of it h
 Temporal says; the run is left to a worker with a fix, as its incident, clocks and leases go on.
 """
 
+import asyncio
 import re
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import select
 
 from responder.audit import Entry
@@ -15,6 +17,8 @@ from responder.store import Store
 from responder.store.tables import runs
 from responder.temporal import Link
 from responder.verbs.telling import tell_audited
+
+log = structlog.get_logger(__name__)
 
 EVERY = timedelta(seconds=10)
 _TRIES = 3  # of one step: the first ones may be a worker that was restarted
@@ -36,14 +40,19 @@ class Hanging:
     def __init__(self, store: Store, link: Link) -> None:
         self._store = store
         self._link = link
-        self._next: datetime | None = None
+
+    async def run(self) -> None:
+        """Look until cancelled: beside the nudger, whose strikes wait for no look at many runs."""
+        while True:
+            try:
+                await self.once()
+            except Exception as error:  # noqa: BLE001 - Temporal may be away for a while
+                log.debug("hanging_not_seen", error=f"{type(error).__name__}: {error}"[:300])
+            await asyncio.sleep(EVERY.total_seconds())
 
     async def once(self) -> int:
-        """One round, if it is time; returns of how many runs people were told."""
+        """One round; returns of how many runs people were told."""
         now = self._store.now()
-        if self._next is not None and now < self._next:
-            return 0
-        self._next = now + EVERY
         async with self._store.reading() as tx:
             query = select(runs.c.id, runs.c.incident).where(
                 runs.c.closed.is_(None), runs.c.opened < now - EVERY

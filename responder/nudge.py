@@ -7,7 +7,6 @@ import structlog
 from sqlalchemy import or_, select
 
 from responder.audit import Entry
-from responder.hanging import Hanging
 from responder.policy.judge import Policy
 from responder.standing.stand import stand
 from responder.store import Store
@@ -46,7 +45,6 @@ class Nudger:
         self._fresh: dict[str, tuple[int, datetime]] = {}
         self._waiting: dict[str, datetime] = {}
         self._behind: dict[str, tuple[int, datetime]] = {}
-        self._hanging = Hanging(store, link)
 
     async def run(self) -> None:
         """Nudge until cancelled."""
@@ -54,7 +52,6 @@ class Nudger:
             try:
                 await self.strike()
                 await self.once()
-                await self._hanging.once()
             except Exception as error:  # noqa: BLE001 - Temporal may be away for a while
                 log.debug("nudge_failed", error=f"{type(error).__name__}: {error}"[:300])
                 await asyncio.sleep(1)

@@ -42,6 +42,7 @@ from responder.crypto.jwks import PublishedKeys
 from responder.crypto.keyring import KeyRing
 from responder.crypto.signing import Signer
 from responder.errors import Missing, Refused
+from responder.hanging import Hanging
 from responder.intake.drain import Drain
 from responder.intrusion.marks import Marks
 from responder.intrusion.watch import Watch
@@ -209,6 +210,7 @@ def _background(parts: Parts) -> dict[str, Coroutine[Any, Any, None]]:
         "outbox": Outbox(parts.store, parts.routing).run(),
         "leases": parts.lease_delivery.run(),
         "nudger": Nudger(parts.store, parts.link, parts.kinds, parts.policy).run(),
+        "hanging": Hanging(parts.store, parts.link).run(),
         "reconciler": _reconcile(parts),
         "attention": Attention(parts.store, parts.people, parts.settings.approvals).run(),
         "auditor": Auditor(parts.store).run(),

@@ -119,17 +119,7 @@ class Leasing:
                     f"{wish.named} is {drawn.change.tier}: to {wish.kind} its lease needs a code of your "
                     "second factor, or your passkey"
                 )
-            kind = await step_up(
-                self._store,
-                self._ring,
-                self._origin,
-                person.name,
-                code=proof.code,
-                passkey=proof.passkey,
-                bound_to=f"lease/{drawn.change.digest}",
-                now=self._store.now(),
-            )
-            factors.append(kind)
+            factors.append(await self._proved(person, proof, _bound_to_change(drawn)))
         return Prepared(
             drawn=drawn,
             needs=needs,
@@ -154,14 +144,17 @@ class Leasing:
             has = await any_of(tx, person.name)
         if not has or not any(self._policy.tiers.asked(tier).stepped_up for tier in tiers):
             return
-        await step_up(
+        await self._proved(person, proof, bound_to(person.name, Purpose.CLOSE))
+
+    async def _proved(self, person: Person, proof: Proof, bound: str) -> str:
+        return await step_up(
             self._store,
             self._ring,
             self._origin,
             person.name,
             code=proof.code,
             passkey=proof.passkey,
-            bound_to=bound_to(person.name, Purpose.CLOSE),
+            bound_to=bound,
             now=self._store.now(),
         )
 
@@ -170,8 +163,8 @@ class Leasing:
         drawn = await self._drawn(wish, person)
         if drawn is None:
             raise _nothing(wish)
-        bound_to, now = f"lease/{drawn.change.digest}", self._store.now()
-        return await passkeys.challenge_for(self._store, self._origin, person.name, bound_to, now)
+        bound, now = _bound_to_change(drawn), self._store.now()
+        return await passkeys.challenge_for(self._store, self._origin, person.name, bound, now)
 
     async def _drawn(self, wish: Wish, person: Person) -> Drawn | None:
         async with self._store.reading() as tx:
@@ -283,3 +276,8 @@ class Leasing:
 
 def _nothing(wish: Wish) -> Refused:
     return Missing(f"nothing live is held by {wish.named}")
+
+
+def _bound_to_change(drawn: Drawn) -> str:
+    """What a passkey's challenge is bound to when a lease is decided: exactly this change."""
+    return f"lease/{drawn.change.digest}"
