@@ -1,20 +1,16 @@
 """A Chromium before a whole runner: its console signed in as somebody, Temporal's own page, pictures."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-import pytest
-from playwright.async_api import Browser, Locator, Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, ViewportSize, expect
 
 from responder.crypto.keyring import KeyRing
 from responder.keys import Keys
 from responder.people import sessions
 from responder.people.sessions import cookie_name
 from responder.store import Store
-from tests.console.conftest import CHROMIUM
 from tests.e2e.runner import Runner
 
 ASKED = os.environ.get("RESPONDER_PICTURES") == "1"
@@ -23,19 +19,6 @@ SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 _DESK: ViewportSize = {"width": 1200, "height": 900}
 _MOST_BYTES = 250 * 1024
 SLOWLY = 60_000  # milliseconds: Temporal's page is large, and the machine may be busy
-
-
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """Debian's Chromium; skipped where there is none."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        await browser.close()
 
 
 async def signed_in(browser: Browser, runner: Runner, who: str) -> Page:

@@ -30,6 +30,7 @@ from responder.evidence.folder import FolderVault
 from responder.evidence.settings import Scope
 from responder.evidence.vault import Kind
 from responder.evidence.verify import manifest_of, verify
+from tests.chromium import chromium
 from tests.e2e import browser as chrome
 from tests.e2e import instance
 from tests.e2e.conftest import on_the_lab
@@ -104,7 +105,7 @@ async def night(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
         shell = SSHShell(lab.access("web"))
         planted = await shell.run("sh", "-c", _INTRUSION)
         assert planted.status == 0, planted
-        async with chrome.chromium() as browser:
+        async with chromium() as browser:
             await runner.start()
             yield Night(runner, pager, cloud, browser)
             await runner.close()
